@@ -1,0 +1,1 @@
+"""The service: settings in `config`, tables in `database`, migrations in `migrate`."""

@@ -1,0 +1,96 @@
+"""Where a database is and how to log in, in the words of each driver."""
+
+import ssl
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from sqlalchemy import URL
+
+from ..errors import ConfigurationError
+
+SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+CONNECT_TIMEOUT = 10  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One database on one server. A host that starts with "/" is a unix socket's directory."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    name: str
+    sslmode: SSLMode = "prefer"
+    sslrootcert: str = ""
+
+    def __str__(self) -> str:
+        """The address for people: no password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f'database "{self.name}" on {host}:{self.port} as "{self.user}"'
+
+    def replaced(self, **changes: Any) -> "Address":
+        """The same address with those changes that are not empty."""
+        return replace(self, **{name: value for name, value in changes.items() if value})
+
+    @property
+    def socket_directory(self) -> str | None:
+        """The directory of the unix socket, where the host is one."""
+        return self.host if self.host.startswith("/") else None
+
+    def url(self, driver: str) -> URL:
+        """The URL for SQLAlchemy. A socket's directory stands in the query: in the host's place
+        it would be taken for no host at all, which is 127.0.0.1:5432.
+        """
+        return URL.create(
+            f"postgresql+{driver}",
+            username=self.user,
+            password=self.password,
+            host=None if self.socket_directory else self.host,
+            port=self.port,
+            database=self.name,
+            query={"host": self.socket_directory} if self.socket_directory else {},
+        )
+
+    def connect_args(self, driver: str, **server_settings: str) -> dict[str, Any]:
+        """What `create_engine(connect_args=...)` needs beside the URL: TLS, a time limit and
+        settings of the session, such as `application_name`.
+
+        Raises:
+            ConfigurationError: the root certificate cannot be read.
+        """
+        if driver == "asyncpg":
+            return {
+                "ssl": self._ssl(),
+                "timeout": CONNECT_TIMEOUT,
+                "server_settings": server_settings,
+            }
+        arguments: dict[str, Any] = {
+            "sslmode": self.sslmode,
+            "connect_timeout": CONNECT_TIMEOUT,
+            "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
+        }
+        if self.sslrootcert:
+            arguments["sslrootcert"] = self.sslrootcert
+        elif self.sslmode == "verify-full":
+            arguments["sslrootcert"] = "system"
+        return arguments
+
+    def _ssl(self) -> str | ssl.SSLContext:
+        """libpq's sslmode and sslrootcert as asyncpg takes them.
+
+        https://www.postgresql.org/docs/current/libpq-ssl.html: with a root certificate,
+        `require` verifies the certificate as `verify-ca` does.
+        """
+        verifies = self.sslmode in ("verify-ca", "verify-full")
+        if not verifies and not (self.sslmode == "require" and self.sslrootcert):
+            return self.sslmode
+        try:
+            context = ssl.create_default_context(cafile=self.sslrootcert or None)
+        except OSError as error:
+            raise ConfigurationError(
+                f"DB_SSLROOTCERT is {self.sslrootcert}, which is no file of certificates: {error}"
+            ) from error
+        context.check_hostname = self.sslmode == "verify-full"
+        return context
