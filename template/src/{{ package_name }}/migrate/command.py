@@ -1,0 +1,43 @@
+"""Alembic's commands from Python: `run_command(alembic.command.upgrade, "head")`."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from alembic.config import Config
+from sqlalchemy import Connection, Engine
+
+from ..paths import PROJECT_ROOT
+
+Result = TypeVar("Result")
+
+# Alembic keeps the command in progress in module globals: one at a time in a process.
+_one_at_a_time = threading.RLock()
+
+
+def run_command(
+    command: Callable[..., Result],
+    *arguments: Any,
+    connection: Connection | Engine | None = None,
+    **options: Any,
+) -> Result:
+    """Run one of `alembic.command`'s functions on this project, safely from any thread.
+
+    It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
+    run_command, command.upgrade, "head")` does not. Logging stays as the program set it up.
+
+    Raises:
+        CommandError: the command failed in a way that a person can mend; the text says how.
+    """
+    config = Config(PROJECT_ROOT / "alembic.ini")
+    config.attributes.update(command=command.__name__, connection=connection)
+    with _one_at_a_time:
+        return command(config, *arguments, **options)
+
+
+def command_of(config: Config) -> str | None:
+    """The name of the command in progress; None where a program called Alembic by itself."""
+    if config.cmd_opts is not None:
+        name: str = config.cmd_opts.cmd[0].__name__
+        return name
+    return config.attributes.get("command")

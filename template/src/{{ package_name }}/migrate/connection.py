@@ -1,0 +1,76 @@
+"""One way to a connection for sync and async drivers, with an event loop running or not."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, TypeVar
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
+
+from ..database.address import Address
+from .errors import explain_connection_error
+
+Result = TypeVar("Result")
+
+
+def make_engine(address: Address, driver: str, **options: Any) -> Engine:
+    """An engine that keeps no connection open."""
+    return create_engine(
+        address.url(driver),
+        connect_args=address.connect_args(driver),
+        poolclass=NullPool,
+        **options,
+    )
+
+
+def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """Call `work` with a connection of the engine, which is closed afterwards.
+
+    An async driver runs in a loop of its own, as under AsyncConnection.run_sync but without
+    importing the ORM; inside a running loop, that is a loop in another thread.
+
+    Raises:
+        CommandError: there is no connection to be had; the text says why and what to do.
+    """
+    if not engine.dialect.is_async:
+        with _connected(engine) as connection:
+            return work(connection)
+
+    def work_in_its_own_loop() -> Result:
+        # Connections that are open in another loop cannot be used in this one.
+        own = copy(engine)
+        own.pool = engine.pool.recreate()
+        try:
+            with _connected(own) as connection:
+                return work(connection)
+        finally:
+            own.dispose()
+
+    if not _loop_is_running():
+        return asyncio.run(greenlet_spawn(work_in_its_own_loop))
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, greenlet_spawn(work_in_its_own_loop)).result()
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except (DBAPIError, ImportError, OSError) as error:
+        raise CommandError(explain_connection_error(error, engine.url)) from error
+    with connection:
+        yield connection
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

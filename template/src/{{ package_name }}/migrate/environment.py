@@ -1,0 +1,128 @@
+"""What migrations/env.py does around `migrate`: logging, models, engine, readable errors."""
+
+from collections.abc import Callable
+from logging.config import fileConfig
+from urllib.parse import quote
+
+from alembic import context
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, engine_from_config, inspect
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema
+
+from .command import command_of
+from .connection import with_connection
+from .errors import readable_errors
+from .garbage import without_garbage_collection
+from .models import load_models
+
+Migrate = Callable[[Connection | None], None]
+
+
+def run(migrate: Migrate) -> None:
+    """Run Alembic's command through `migrate`: over a connection, or None for `--sql`.
+
+    A connection comes from `config.attributes["connection"]` (a Connection, an Engine or an
+    AsyncEngine) where a program has put one, else from the settings.
+
+    Raises:
+        CommandError: anything a person can mend; Alembic prints its text and no traceback.
+    """
+    config = context.config
+    with readable_errors(), without_garbage_collection(last_work=config.cmd_opts is not None):
+        _configure_logging(config)
+        if command_of(config) in ("revision", "check", None):  # the others never look at them
+            load_models()
+        if context.is_offline_mode():
+            migrate(None)
+        else:
+            _run_online(config, migrate)
+
+
+def create_schema(schema: str | None) -> None:
+    """Make sure that the schema is there before Alembic puts its version table into it.
+
+    Looks first: CREATE SCHEMA IF NOT EXISTS needs a privilege even where it has nothing to do.
+    """
+    migration = context.get_context()
+    if schema is None or migration.opts.get("dont_mutate"):
+        return
+    statement = CreateSchema(schema, if_not_exists=True)
+    if migration.as_sql:
+        if not migration.get_current_heads():
+            migration.execute(statement)
+        return
+    connection = migration.connection
+    assert connection is not None
+    with connection.begin():
+        if not inspect(connection).has_schema(schema):
+            connection.execute(statement)
+
+
+def _run_online(config: Config, migrate: Migrate) -> None:
+    given = config.attributes.get("connection")
+    given = getattr(given, "sync_engine", given)  # an AsyncEngine's other half
+    if isinstance(given, Connection):
+        _require_idle(given)
+        migrate(given)
+    elif isinstance(given, Engine):
+        with_connection(given, migrate)
+    elif given is None:
+        engine = _engine_from_settings(config)
+        try:
+            with_connection(engine, migrate)
+        finally:
+            engine.dispose()
+    else:
+        raise CommandError(
+            f'config.attributes["connection"] is {type(given).__name__}; it takes a Connection, '
+            "an Engine or an AsyncEngine. From async code: await connection.run_sync(...)."
+        )
+
+
+def _require_idle(connection: Connection) -> None:
+    """Alembic takes an open transaction for its caller's: it logs "Running upgrade", exits 0,
+    and what it did is gone unless the caller commits.
+    """
+    if connection.in_transaction():
+        raise CommandError(
+            'The connection in config.attributes["connection"] is in a transaction already, so '
+            "Alembic would not commit what it does. Commit or roll back before the command, and "
+            "connect with engine.connect() rather than engine.begin()."
+        )
+
+
+def _engine_from_settings(config: Config) -> Engine:
+    """The engine of alembic.ini's URL, once its %(DB_...)s are filled in from the settings."""
+    from ..config import settings  # costs time, and a wrong value in it is an error
+
+    address, driver = settings.migration_address, settings.migration_driver
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    options = {
+        "DB_DRIVER": driver,
+        "DB_USER": quote(address.user, safe=""),
+        "DB_PASSWORD": quote(address.password, safe=""),
+        "DB_HOST": "" if address.socket_directory else host,
+        "DB_PORT": str(address.port),
+        "DB_NAME": quote(address.name, safe=""),
+        "DB_QUERY": f"?host={quote(address.host, safe='')}" if address.socket_directory else "",
+    }
+    for name, value in options.items():
+        # %% is a percent sign to ConfigParser, which reads %(...)s in values.
+        config.set_section_option(config.config_ini_section, name, value.replace("%", "%%"))
+    # JIT makes Postgres slower at the catalogue queries of a comparison.
+    return engine_from_config(
+        config.get_section(config.config_ini_section, {}),
+        prefix="sqlalchemy.",
+        poolclass=NullPool,
+        connect_args=address.connect_args(driver, jit="off"),
+    )
+
+
+def _configure_logging(config: Config) -> None:
+    """Log as alembic.ini says where Alembic is the program; a program that calls it has its own
+    logging, which is left as it is.
+    """
+    if config.cmd_opts is not None and config.config_file_name is not None:
+        fileConfig(config.config_file_name, disable_existing_loggers=False, encoding="utf-8")

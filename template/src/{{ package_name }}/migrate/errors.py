@@ -1,0 +1,101 @@
+"""Errors as sentences: what happened, where, and what to do next."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+
+# What an error says, as SQLSTATE or in words, and what to do about it. The codes:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REMEDIES = {
+    ("28P01", "28000", "password authentication failed"): (
+        "Check DB_USER and DB_PASSWORD (for migrations DB_MIGRATION_USER and "
+        "DB_MIGRATION_PASSWORD, where set). A data folder or volume that existed before keeps "
+        "the password it was made with."
+    ),
+    ("3D000", "does not exist"): (
+        "Check DB_NAME, or create the database; `uv run db start` creates a local one."
+    ),
+    ("53300", "too many clients"): (
+        "Close other connections, or raise max_connections on the server."
+    ),
+    ("57P03", "starting up", "shutting down"): "Wait a moment and try again.",
+    ("SSL", "certificate"): "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers.",
+}
+_NOBODY_ANSWERS = (
+    "Is the server running? `uv run db start` starts a local one; for any other, check DB_HOST "
+    "and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, where set)."
+)
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn what a person can mend into a CommandError, which Alembic prints as one line.
+
+    Other errors are bugs, in a revision or here, and keep their traceback.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
+    except DBAPIError as error:
+        raise CommandError(_explain_failed_statement(error)) from error
+
+
+def explain_connection_error(error: Exception, url: URL) -> str:
+    """Why there is no connection, to which database, and what to do."""
+    reason = _reason(error)
+    code = getattr(getattr(error, "orig", None), "sqlstate", None)
+    remedy = next(
+        (
+            remedy
+            for signs, remedy in _REMEDIES.items()
+            if code in signs or (not code and any(sign in reason for sign in signs))
+        ),
+        _NOBODY_ANSWERS,
+    )
+    host = url.query.get("host") or url.host
+    return (
+        f'Cannot connect to database "{url.database}" on {host}, port {url.port}, '
+        f'as "{url.username}": {reason}. {remedy}'
+    )
+
+
+def _explain_failed_statement(error: DBAPIError) -> str:
+    statement = " ".join((error.statement or "").split())
+    place = _place_in_a_revision(error)
+    if place is None:
+        return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
+    return (
+        f"{place}: Postgres refused a statement: {_reason(error)}. Statement: {statement}. "
+        "This revision is not marked as applied; correct it, then run the command again."
+    )
+
+
+def _place_in_a_revision(error: Exception) -> str | None:
+    """file:line of the statement, where a revision made it."""
+    folder = context.script.versions
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(folder)
+    ]
+    return places[-1] if places else None
+
+
+def _reason(error: Exception) -> str:
+    """The driver's message on one line, without the class that SQLAlchemy puts before it."""
+    original = getattr(error, "orig", None) or error
+    original = original.__cause__ or original
+    if isinstance(original, TimeoutError):
+        return "no answer in time"
+    if isinstance(original, OSError) and original.errno:
+        return os.strerror(original.errno) if original.errno > 0 else str(original.strerror)
+    return " ".join(str(original).split()).rstrip(".") or type(original).__name__
