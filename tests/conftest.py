@@ -1,0 +1,115 @@
+"""Fixtures: the template, projects rendered from it, and a Postgres server."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+from project import COPIER_SETTINGS, Project, run
+from pytest_copie.plugin import Copie
+from server import Database
+
+ROOT = Path(__file__).parents[1]
+
+Render = Callable[..., Project]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_settings() -> None:
+    """Whoever runs the tests has Copier settings of their own, which must not matter."""
+    os.environ["COPIER_SETTINGS_PATH"] = str(COPIER_SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the template as it stands in the working tree, committed."""
+    repository = tmp_path_factory.mktemp("template")
+    shutil.copy(ROOT / "copier.yml", repository)
+    shutil.copytree(ROOT / "template", repository / "template")
+    commit(repository)
+    return repository
+
+
+def commit(repository: Path) -> None:
+    """Make a folder a git repository where it is none, and commit everything in it."""
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=repository)
+    run("git", "add", "--all", cwd=repository)
+    run(
+        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com",
+        "commit", "--quiet", "--message=As it stands", cwd=repository,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def rendered(copie_session: Copie, template: Path) -> Render:
+    """Renders the template with some answers, once for each set. For looking at only."""
+    cache: dict[str, Project] = {}
+
+    def render(**answers: Any) -> Project:
+        key = repr(sorted(answers.items()))
+        if key not in cache:
+            result = copie_session.copy(extra_answers=answers, template_dir=template)
+            assert result.exception is None, result.exception
+            assert result.project_dir is not None
+            assert result.answers.items() >= answers.items()  # no answer has a typo
+            cache[key] = Project(result.project_dir, result.answers["package_name"])
+        return cache[key]
+
+    return render
+
+
+@pytest.fixture
+def render(rendered: Render, tmp_path: Path, database: Database) -> Render:
+    """Renders a project that the test may change, with an empty database of its own."""
+
+    def render(**answers: Any) -> Project:
+        number = len(list(tmp_path.glob("project*")))
+        return rendered(**answers).copy(tmp_path / f"project{number}", **database.environment)
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def service(
+    rendered: Render, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A default project, ready to use. Tests share it, so they leave its files alone."""
+    project = rendered().copy(tmp_path_factory.mktemp("service") / "my-service")
+    project.run("true")
+    yield project
+
+
+@pytest.fixture(scope="session")
+def server(service: Project) -> Iterator[Database]:
+    """A server: the one of the DB_* variables where they are set, else what `db start` starts."""
+    if "DB_HOST" in os.environ:
+        yield _from(os.environ)
+        return
+    service.db("start")
+    try:
+        yield _from(dotenv_values(service.path / ".env"))
+    finally:
+        service.db("stop")
+        shutil.rmtree((service.path / ".postgres").resolve())
+
+
+def _from(settings: Any) -> Database:
+    return Database(
+        host=settings["DB_HOST"],
+        port=int(settings["DB_PORT"]),
+        user=settings["DB_USER"],
+        password=settings["DB_PASSWORD"],
+        name=settings["DB_NAME"],
+    )
+
+
+@pytest.fixture
+def database(server: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database, named after the test."""
+    name = re.sub(r"\W+", "_", request.node.name)[:40]
+    with server.another(f"{name}_{os.getpid()}") as database:
+        yield database

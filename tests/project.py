@@ -1,0 +1,102 @@
+"""A rendered project, used the way a person uses it: by its commands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Finished = subprocess.CompletedProcess[str]
+
+COPIER_SETTINGS = Path(__file__).with_name("copier-settings.yml")
+
+PATIENCE = 300  # seconds that a command may take
+
+# What a person's terminal has not, or what would lead a project to somebody else's things.
+_FOREIGN = re.compile(r"DB_|PG|VIRTUAL_ENV|PYTEST_|COPIER_|UV_PROJECT|PYTHONDONTWRITEBYTECODE")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a person's terminal."""
+    environment = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+    # The interpreter that runs the tests, so that a run under 3.12 is one of 3.12.
+    python = str(getattr(sys, "_base_executable", sys.executable))
+    return environment | {"UV_PYTHON": python, "COPIER_SETTINGS_PATH": str(COPIER_SETTINGS)}
+
+
+def run(
+    *command: str | Path, cwd: Path, ok: bool = True, environment: dict[str, str] | None = None
+) -> Finished:
+    """Run a command and wait; with `ok` it has to succeed."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        stdin=subprocess.DEVNULL,
+        env=clean_environment() | (environment or {}),
+    )
+    if ok and done.returncode != 0:
+        raise AssertionError(f"{command} exits with {done.returncode}:\n{said(done)}")
+    return done
+
+
+def said(done: Finished) -> str:
+    """All that a command printed."""
+    return done.stdout + done.stderr
+
+
+@dataclass
+class Project:
+    """One rendered project."""
+
+    path: Path
+    package: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(
+        self, *command: str | Path, ok: bool = True, cwd: Path | None = None, **environment: str
+    ) -> Finished:
+        """`uv run <command>` in the project's folder."""
+        return run(
+            "uv", "run", "--quiet", "--project", self.path, *command,
+            cwd=cwd or self.path,
+            ok=ok,
+            environment=self.environment | environment,
+        )  # fmt: skip
+
+    def alembic(self, *arguments: str, ok: bool = True, **environment: str) -> Finished:
+        """`uv run alembic <arguments>`."""
+        return self.run("alembic", *arguments, ok=ok, **environment)
+
+    def db(self, *arguments: str, ok: bool = True, **environment: str) -> Finished:
+        """`uv run db <arguments>`."""
+        return self.run("db", *arguments, ok=ok, **environment)
+
+    def file(self, pattern: str) -> Path:
+        """The one file that matches a pattern."""
+        [found] = self.path.glob(pattern)
+        return found
+
+    def write_model(self, name: str, source: str) -> None:
+        """Write a module of models, as a person does."""
+        (self.models / f"{name}.py").write_text(source)
+
+    @property
+    def models(self) -> Path:
+        """The folder of the models."""
+        return self.path / "src" / self.package / "database" / "models"
+
+    @property
+    def versions(self) -> list[Path]:
+        """The revisions, oldest first."""
+        return sorted((self.path / "migrations" / "versions").glob("*.py"))
+
+    def copy(self, to: Path, **environment: str) -> "Project":
+        """The same project in another folder, with an environment of its own."""
+        shutil.copytree(self.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
+        return Project(to, self.package, environment)
