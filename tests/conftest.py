@@ -74,37 +74,25 @@ def render(rendered: Render, tmp_path: Path, database: Database) -> Render:
 
 
 @pytest.fixture(scope="session")
-def service(
-    rendered: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Project]:
+def service(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A default project, ready to use. Tests share it, so they leave its files alone."""
     project = rendered().copy(tmp_path_factory.mktemp("service") / "my-service")
     project.run("true")
-    yield project
+    return project
 
 
 @pytest.fixture(scope="session")
 def server(service: Project) -> Iterator[Database]:
     """A server: the one of the DB_* variables where they are set, else what `db start` starts."""
     if "DB_HOST" in os.environ:
-        yield _from(os.environ)
+        yield Database.of(os.environ)
         return
     service.db("start")
     try:
-        yield _from(dotenv_values(service.path / ".env"))
+        yield Database.of(dotenv_values(service.path / ".env"))
     finally:
         service.db("stop")
         shutil.rmtree((service.path / ".postgres").resolve())
-
-
-def _from(settings: Any) -> Database:
-    return Database(
-        host=settings["DB_HOST"],
-        port=int(settings["DB_PORT"]),
-        user=settings["DB_USER"],
-        password=settings["DB_PASSWORD"],
-        name=settings["DB_NAME"],
-    )
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ COPIER_SETTINGS = Path(__file__).with_name("copier-settings.yml")
 PATIENCE = 300  # seconds that a command may take
 
 # What a person's terminal has not, or what would lead a project to somebody else's things.
-_FOREIGN = re.compile(r"DB_|PG|VIRTUAL_ENV|PYTEST_|COPIER_|UV_PROJECT|PYTHONDONTWRITEBYTECODE")
+_FOREIGN = re.compile(
+    r"DB_|PG(?!_BIN)|VIRTUAL_ENV|PYTEST_|COPIER_|UV_PROJECT|PYTHONDONTWRITEBYTECODE"
+)
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,9 +1,9 @@
 """The Postgres server that the tests use, and what is in its databases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -18,6 +18,14 @@ class Database:
     user: str
     password: str = field(repr=False)
     name: str
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str | None]) -> Self:
+        """The database that the DB_* settings name."""
+        host, port, user, password, name = (
+            settings[f"DB_{part}"] or "" for part in ("HOST", "PORT", "USER", "PASSWORD", "NAME")
+        )
+        return cls(host, int(port), user, password, name)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,7 +63,7 @@ class Database:
         return value
 
     @contextmanager
-    def another(self, name: str) -> Iterator["Database"]:
+    def another(self, name: str) -> Iterator[Self]:
         """A new, empty database on the same server."""
         with self.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

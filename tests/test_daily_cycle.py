@@ -2,7 +2,6 @@
 
 import pytest
 from conftest import Render
-from project import Project
 from server import Database
 
 MODEL = """

@@ -2,7 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from sqlalchemy import URL
 
@@ -30,7 +30,7 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f'database "{self.name}" on {host}:{self.port} as "{self.user}"'
 
-    def replaced(self, **changes: Any) -> "Address":
+    def replaced(self, **changes: Any) -> Self:
         """The same address with those changes that are not empty."""
         return replace(self, **{name: value for name, value in changes.items() if value})
 

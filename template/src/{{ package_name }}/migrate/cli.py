@@ -10,7 +10,32 @@ from alembic.util import CommandError
 
 from ..errors import ConfigurationError
 from ..paths import PROJECT_ROOT
-from .local.commands import start, status, stop
+
+# Commands import what they do when they run: every other one shares the command line with them.
+
+
+def start(config: Config) -> None:
+    """Start a local Postgres and create the database; what .env lacks is added to it."""
+    _require_unix()
+    from .local.development import start_server
+
+    _say(config, start_server())
+
+
+def stop(config: Config) -> None:
+    """Stop the local Postgres; the data stay."""
+    _require_unix()
+    from .local.development import stop_server
+
+    _say(config, stop_server())
+
+
+def status(config: Config) -> None:
+    """Show the database that the settings lead to, its server and its revision."""
+    from .status import describe_database
+
+    for name, value in describe_database(config).items():
+        config.print_stdout(f"{name:<9} {value}")
 
 
 def main() -> None:
@@ -39,3 +64,17 @@ class DatabaseCommandLine(CommandLine):
                 raise
             print(f"FAILED: {error}", file=sys.stderr)
             sys.exit(1)
+
+
+def _require_unix() -> None:
+    if sys.platform == "win32":
+        raise CommandError(
+            "A local server needs Linux or macOS. On Windows, copy .env.example to .env and run "
+            "`docker compose up --wait`."
+        )
+
+
+def _say(config: Config, text: str) -> None:
+    """Tell a person, on stderr: stdout is for data."""
+    if not config.messaging_opts["quiet"]:
+        print(text, file=sys.stderr)

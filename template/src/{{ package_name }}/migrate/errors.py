@@ -1,6 +1,7 @@
 """Errors as sentences: what happened, where, and what to do next."""
 
 import os
+import ssl
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ _REMEDIES = {
         "Close other connections, or raise max_connections on the server."
     ),
     ("57P03", "starting up", "shutting down"): "Wait a moment and try again.",
-    ("SSL", "certificate"): "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers.",
+    ("SSL", "TLS", "certificate"): "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers.",
 }
 _NOBODY_ANSWERS = (
     "Is the server running? `uv run db start` starts a local one; for any other, check DB_HOST "
@@ -96,6 +97,8 @@ def _reason(error: Exception) -> str:
     original = original.__cause__ or original
     if isinstance(original, TimeoutError):
         return "no answer in time"
+    if isinstance(original, ssl.SSLError):
+        return f"TLS was not agreed on: {original.strerror}"
     if isinstance(original, OSError) and original.errno:
         return os.strerror(original.errno) if original.errno > 0 else str(original.strerror)
     return " ".join(str(original).split()).rstrip(".") or type(original).__name__

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -90,11 +91,10 @@ class Cluster:
     @property
     def is_running(self) -> bool:
         """Whether the server of this very cluster runs, whatever the pid file says."""
-        try:
+        with suppress(OSError, ValueError, psutil.Error):
             process = psutil.Process(int(self.pid_file.read_text().split("\n", 1)[0]))
             return str(self.data) in process.cmdline()
-        except (OSError, ValueError, psutil.Error):
-            return False
+        return False
 
     @property
     def admin_address(self) -> Address:

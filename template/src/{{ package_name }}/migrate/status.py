@@ -1,0 +1,35 @@
+"""What `db status` shows."""
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from ..config import settings
+from ..database.metadata import SCHEMA
+from .connection import make_engine, with_connection
+
+
+def describe_database(config: Config) -> dict[str, str]:
+    """The database of the settings, the version of its server, and its revision beside the head.
+
+    Raises:
+        CommandError: it cannot be reached.
+        ConfigurationError: DB_* settings are missing.
+    """
+
+    def look(connection: Connection) -> tuple[str, tuple[str, ...]]:
+        version: str = connection.exec_driver_sql("SHOW server_version").scalar_one()
+        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        return version, migration.get_current_heads()
+
+    address = settings.migration_address
+    version, current = with_connection(make_engine(address, settings.migration_driver), look)
+    heads = ScriptDirectory.from_config(config).get_heads()
+    if not heads:
+        revision = "none; the project has no revisions yet"
+    elif set(current) == set(heads):
+        revision = f"{', '.join(current)} (head)"
+    else:
+        revision = f"{', '.join(current) or 'none'}; the head is {', '.join(heads)}"
+    return {"database": str(address), "server": f"PostgreSQL {version}", "revision": revision}

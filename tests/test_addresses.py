@@ -1,0 +1,208 @@
+"""What the DB_* settings say is what Postgres gets, whatever their characters."""
+
+import shutil
+import ssl
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trustme
+from dotenv import dotenv_values
+from project import Project, run, said
+from proxy import proxy
+from psycopg import sql
+from server import Database
+
+EVERYTHING = "p@ss%w0rd/:#x %40%% %(DB_USER)s ?a=b&c=d '\"\\ + = é数 $1 [::1] ;|<>{}^`~!*(),"
+PASSWORDS = [*"%@:/#?&'\"\\+=é数", "a b", " a ", "%%", EVERYTHING, "Aa0-" * 200]
+NAMES = [
+    "per%20cent",
+    "at@sign",
+    "a:b",
+    "a/b",
+    "a?b#c&d=e",
+    'it\'s "a"',
+    "back\\slash",
+    "имя",
+    "%(x)s",
+]
+
+
+@pytest.fixture(scope="session")
+def drivers(service: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
+    """A project for each driver that migrations can use."""
+    sync = service.copy(tmp_path_factory.mktemp("psycopg") / "my-service", DB_DRIVER_SYNC="psycopg")
+    run("uv", "add", "--quiet", "psycopg[binary]", cwd=sync.path)
+    return {"asyncpg": service, "psycopg": sync}
+
+
+driver = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+
+
+@driver
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_any_password_logs_in(
+    drivers: dict[str, Project], server: Database, driver: str, password: str
+) -> None:
+    with owner(server, f"user_{uuid.uuid4().hex}", password) as database:
+        assert_migrates(drivers[driver], database)
+
+
+@driver
+@pytest.mark.parametrize("name", NAMES)
+def test_users_and_databases_may_have_any_name(
+    drivers: dict[str, Project], server: Database, driver: str, name: str
+) -> None:
+    with owner(server, f"{name} {driver}", "secret") as database:
+        assert_migrates(drivers[driver], database)
+
+
+@driver
+def test_migrations_may_use_another_address_than_the_application(
+    drivers: dict[str, Project], server: Database, driver: str
+) -> None:
+    with owner(server, f"migrator_{driver}", EVERYTHING) as database:
+        nowhere = replace(database, host="nowhere.invalid", port=1, user="nobody", password="x")
+        project = drivers[driver]
+        project.alembic(
+            "upgrade", "head",
+            **nowhere.environment,
+            DB_MIGRATION_HOST=database.host,
+            DB_MIGRATION_PORT=str(database.port),
+            DB_MIGRATION_USER=database.user,
+            DB_MIGRATION_PASSWORD=database.password,
+        )  # fmt: skip
+        assert owner_of_notes(database) == database.user
+
+
+@driver
+@pytest.mark.parametrize("host", ["::1", "localhost"])
+def test_hosts_may_be_ipv6_or_names(
+    drivers: dict[str, Project], tmp_path: Path, driver: str, host: str
+) -> None:
+    with server_of_its_own(drivers[driver], tmp_path, DB_HOST=host) as (project, database):
+        assert database.host == host
+        assert_migrates(project, database)
+
+
+@driver
+def test_the_host_may_be_the_directory_of_a_unix_socket(
+    drivers: dict[str, Project], tmp_path: Path, driver: str
+) -> None:
+    # Its name has what a URL would take for something else.
+    directory = Path("/tmp") / f"socket %2F?a=b&c {uuid.uuid4().hex[:8]}"
+    directory.mkdir()
+    directory.chmod(0o777)
+    try:
+        with server_of_its_own(drivers[driver], tmp_path) as (project, database):
+            with database.connect() as connection:
+                connection.execute(
+                    sql.SQL("ALTER SYSTEM SET unix_socket_directories = {}").format(str(directory))
+                )
+            project.db("stop")
+            project.db("start")
+            project.alembic("upgrade", "head", DB_HOST=str(directory))
+            assert owner_of_notes(database) == database.user
+    finally:
+        shutil.rmtree(directory)
+
+
+@driver
+@pytest.mark.parametrize(
+    ("mode", "certified", "root", "outcome"),
+    [
+        ("disable", "localhost", None, "plain"),
+        ("prefer", "localhost", None, "encrypted"),
+        ("require", "another.example", None, "encrypted"),
+        ("require", "another.example", "its", "encrypted"),
+        ("require", "localhost", "another", "refused"),
+        ("verify-ca", "another.example", "its", "encrypted"),
+        ("verify-ca", "localhost", "another", "refused"),
+        ("verify-full", "localhost", "its", "encrypted"),
+        ("verify-full", "another.example", "its", "refused"),
+        ("verify-full", "localhost", "another", "refused"),
+        ("verify-full", "localhost", None, "refused"),
+    ],
+)
+def test_tls_is_what_libpq_s_words_say(
+    drivers: dict[str, Project],
+    server: Database,
+    tmp_path: Path,
+    driver: str,
+    mode: str,
+    certified: str,
+    root: str | None,
+    outcome: str,
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(certified).configure_cert(context)
+    settings = {"DB_SSLMODE": mode}
+    if root:
+        trusted = authority if root == "its" else trustme.CA()
+        trusted.cert_pem.write_to_path(tmp_path / "root.crt")
+        settings["DB_SSLROOTCERT"] = str(tmp_path / "root.crt")
+    with (
+        owner(server, f"tls_{uuid.uuid4().hex}", "secret") as database,
+        proxy(server.host, server.port, context) as relay,
+    ):
+        through = replace(database, host="localhost", port=relay.port)
+        done = drivers[driver].alembic(
+            "upgrade", "head", ok=False, **through.environment, **settings
+        )
+        if outcome == "refused":
+            assert done.returncode != 0
+            assert "Check DB_SSLMODE and DB_SSLROOTCERT" in said(done)
+            assert "Traceback" not in said(done)
+        else:
+            assert done.returncode == 0, said(done)
+            assert owner_of_notes(database) == database.user
+            assert (relay.encrypted > 0) == (outcome == "encrypted")
+
+
+@contextmanager
+def owner(server: Database, name: str, password: str) -> Iterator[Database]:
+    """A database whose owner, of the same name, logs in with the password."""
+    role = sql.Identifier(name)
+    with server.another(name) as database:
+        with server.connect() as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+            connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(role, role))
+        try:
+            yield replace(database, user=name, password=password)
+        finally:
+            with database.connect() as connection:
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(sql.Identifier(name))
+                )
+                connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def assert_migrates(project: Project, database: Database) -> None:
+    """`alembic upgrade head` finds this very database as this very user."""
+    project.alembic("upgrade", "head", **database.environment)
+    assert owner_of_notes(database) == database.user
+
+
+def owner_of_notes(database: Database) -> str:
+    """Who made the example's table."""
+    owner: str = database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'notes'")
+    return owner
+
+
+@contextmanager
+def server_of_its_own(
+    project: Project, folder: Path, **settings: str
+) -> Iterator[tuple[Project, Database]]:
+    """A copy of a project that has a server of its own, with settings."""
+    copy = project.copy(folder / "own", **project.environment, **settings)
+    copy.db("start")
+    try:
+        yield copy, Database.of(dotenv_values(copy.path / ".env") | settings)
+    finally:
+        copy.db("stop")
+        shutil.rmtree((copy.path / ".postgres").resolve())

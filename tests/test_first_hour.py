@@ -1,0 +1,47 @@
+"""The first hour with a new project: everything it brings is green, whatever was answered."""
+
+from typing import Any
+
+import pytest
+from answers import ANSWERS
+from conftest import Render, commit
+from interpreters import interpreters
+from project import said
+
+FIRST_HOURS = [
+    *("defaults", "no example", "own schema", "own schema, no example"),
+    *("quotes and braces", "as long as can be", "as short as can be"),
+]
+
+
+@pytest.mark.parametrize("answers", [ANSWERS[name] for name in FIRST_HOURS], ids=FIRST_HOURS)
+def test_everything_is_green_in_a_new_project(render: Render, answers: dict[str, Any]) -> None:
+    project = render(**answers)
+    project.environment.clear()  # no server but the one that the tests start
+    commit(project.path)
+    project.run("ruff", "check")
+    project.run("ruff", "format", "--check")
+    project.run("mypy")
+    assert_passes(said(project.run("pytest")))
+    assert_passes(said(project.run("pytest", "-n", "2")))
+    untracked = project.run("git", "status", "--porcelain", "--", ":!uv.lock").stdout
+    assert untracked == "", "a check wrote files that git neither knows nor ignores"
+
+
+@pytest.mark.parametrize("version", interpreters())
+def test_everything_is_green_with_each_python(render: Render, version: str) -> None:
+    project = render(python_version=version)
+    project.environment = {"UV_PYTHON": str(interpreters()[version])}
+    assert project.run("python", "--version").stdout.split()[1].startswith(version)
+    project.run("ruff", "check")
+    project.run("ruff", "format", "--check")
+    project.run("mypy")
+    assert_passes(said(project.run("pytest")))
+    assert_passes(said(project.run("pytest", "-n", "2")))
+
+
+def assert_passes(output: str) -> None:
+    """Every test ran and passed."""
+    [summary] = [line for line in output.splitlines() if " passed in " in line]
+    for word in ("failed", "error", "skipped", "xfailed", "warning", "deselected"):
+        assert word not in summary, output
