@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import alembic_postgresql_enum
 from alembic.operations import ops
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
@@ -12,12 +11,10 @@ from sqlalchemy import MetaData
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
+from . import enums as enums  # adds native enums to what is compared
 from .command import command_of
 
 log = logging.getLogger("alembic.autogenerate")
-
-# `op` gains its operations on enums at run time, which mypy cannot know.
-alembic_postgresql_enum.set_configuration(alembic_postgresql_enum.Config(add_type_ignore=True))
 
 
 def options(metadata: MetaData) -> dict[str, Any]:

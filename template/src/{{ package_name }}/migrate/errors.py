@@ -13,27 +13,33 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 
-# What an error says, as SQLSTATE or in words, and what to do about it. The codes:
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_REMEDIES = {
-    ("28P01", "28000", "password authentication failed"): (
-        "Check DB_USER and DB_PASSWORD (for migrations DB_MIGRATION_USER and "
-        "DB_MIGRATION_PASSWORD, where set). A data folder or volume that existed before keeps "
-        "the password it was made with."
-    ),
-    ("3D000", "does not exist"): (
-        "Check DB_NAME, or create the database; `uv run db start` creates a local one."
-    ),
-    ("53300", "too many clients"): (
-        "Close other connections, or raise max_connections on the server."
-    ),
-    ("57P03", "starting up", "shutting down"): "Wait a moment and try again.",
-    ("SSL", "TLS", "certificate"): "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers.",
-}
-_NOBODY_ANSWERS = (
+_CHECK_LOGIN = (
+    "Check DB_USER and DB_PASSWORD (for migrations DB_MIGRATION_USER and DB_MIGRATION_PASSWORD, "
+    "where set). A data folder or volume that existed before keeps the password it was made with."
+)
+_CHECK_NAME = "Check DB_NAME, or create the database; `uv run db start` creates a local one."
+_CHECK_TLS = "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers."
+_WAIT = "Wait a moment and try again."
+_IS_IT_RUNNING = (
     "Is the server running? `uv run db start` starts a local one; for any other, check DB_HOST "
     "and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, where set)."
 )
+
+# What to do about an error, by its SQLSTATE or, where a driver gives none, by words in it:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REMEDIES = {
+    "28P01": _CHECK_LOGIN,
+    "28000": _CHECK_LOGIN,
+    "password authentication failed": _CHECK_LOGIN,
+    "3D000": _CHECK_NAME,
+    "does not exist": _CHECK_NAME,
+    "53300": "Close other connections, or raise max_connections on the server.",
+    "57P03": _WAIT,
+    "starting up": _WAIT,
+    "SSL": _CHECK_TLS,
+    "TLS": _CHECK_TLS,
+    "certificate": _CHECK_TLS,
+}
 
 
 @contextmanager
@@ -54,13 +60,8 @@ def explain_connection_error(error: Exception, url: URL) -> str:
     """Why there is no connection, to which database, and what to do."""
     reason = _reason(error)
     code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    remedy = next(
-        (
-            remedy
-            for signs, remedy in _REMEDIES.items()
-            if code in signs or (not code and any(sign in reason for sign in signs))
-        ),
-        _NOBODY_ANSWERS,
+    remedy = _REMEDIES.get(code or "") or next(
+        (remedy for words, remedy in _REMEDIES.items() if words in reason), _IS_IT_RUNNING
     )
     host = url.query.get("host") or url.host
     return (
