@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from logging.config import fileConfig
-from urllib.parse import quote
 
 from alembic import context
 from alembic.config import Config
@@ -16,6 +15,7 @@ from .connection import with_connection
 from .errors import readable_errors
 from .garbage import without_garbage_collection
 from .models import load_models
+from .url import fill_in_url
 
 Migrate = Callable[[Connection | None], None]
 
@@ -94,23 +94,11 @@ def _require_idle(connection: Connection) -> None:
 
 
 def _engine_from_settings(config: Config) -> Engine:
-    """The engine of alembic.ini's URL, once its %(DB_...)s are filled in from the settings."""
+    """The engine of alembic.ini's URL, with the database of the settings in it."""
     from ..config import settings  # costs time, and a wrong value in it is an error
 
     address, driver = settings.migration_address, settings.migration_driver
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    options = {
-        "DB_DRIVER": driver,
-        "DB_USER": quote(address.user, safe=""),
-        "DB_PASSWORD": quote(address.password, safe=""),
-        "DB_HOST": "" if address.socket_directory else host,
-        "DB_PORT": str(address.port),
-        "DB_NAME": quote(address.name, safe=""),
-        "DB_QUERY": f"?host={quote(address.host, safe='')}" if address.socket_directory else "",
-    }
-    for name, value in options.items():
-        # %% is a percent sign to ConfigParser, which reads %(...)s in values.
-        config.set_section_option(config.config_ini_section, name, value.replace("%", "%%"))
+    fill_in_url(config, address, driver)
     # JIT makes Postgres slower at the catalogue queries of a comparison.
     return engine_from_config(
         config.get_section(config.config_ini_section, {}),

@@ -30,12 +30,6 @@ def start_server() -> str:
         cluster = _settle()
         added = _missing_values(load_settings(), cluster)
         address = load_settings(**added).address
-        if address.host not in LOOPBACK:
-            raise CommandError(
-                f"DB_HOST is {address.host}, and `db start` runs servers on this machine only. "
-                f"Nothing was started. For a local one, set DB_HOST={LOOPBACK[0]} or unset the "
-                "DB_* settings."
-            )
         was_running = cluster.is_running
         if not was_running:
             cluster.start(address.host, address.port)
@@ -83,6 +77,11 @@ def _settle() -> Cluster:
 def _missing_values(settings: Settings, cluster: Cluster) -> dict[str, str]:
     """A value for each setting of the address that has none."""
     host = settings.DB_HOST or LOOPBACK[0]
+    if host not in LOOPBACK:
+        raise CommandError(
+            f"DB_HOST is {host}, and `db start` runs servers on this machine only. Nothing was "
+            f"started. For a local one, set DB_HOST={LOOPBACK[0]} or unset the DB_* settings."
+        )
     example = example_values()
     values = {
         "DB_HOST": host,

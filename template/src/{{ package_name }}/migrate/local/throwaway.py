@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from alembic.util import CommandError
-
 from ...database.address import Address
 from ...paths import PROJECT_ROOT
 from .cluster import Cluster, free_port
@@ -19,6 +17,9 @@ from .lock import exclusive
 
 HOST = "127.0.0.1"
 ROOM = 1 << 30  # bytes that must be free in memory
+
+LOCK = PROJECT_ROOT / ".postgres-tests.lock"  # held to start or to stop the server
+USERS = PROJECT_ROOT / ".postgres-tests.users"  # held, shared, by everyone who uses it
 
 
 @contextmanager
@@ -30,10 +31,9 @@ def throwaway_server() -> Iterator[Address]:
     Raises:
         CommandError: it does not start; the text says why.
     """
-    folder = _folder()
-    cluster = Cluster(folder / "cluster", throwaway=True)
-    with (folder / "users").open("a") as users:
-        with exclusive(folder / "lock"):
+    cluster = Cluster(_folder(), throwaway=True)
+    with USERS.open("a") as users:
+        with exclusive(LOCK):
             if _is_last(users):
                 cluster.remove()
                 cluster.start(HOST, free_port(HOST))
@@ -42,13 +42,13 @@ def throwaway_server() -> Iterator[Address]:
         try:
             yield address
         finally:
-            with exclusive(folder / "lock"):
+            with exclusive(LOCK):
                 if _is_last(users):
                     cluster.remove()
 
 
 def _is_last(users: IO[str]) -> bool:
-    """Whether no other process holds the file, which everyone does who uses the server."""
+    """Whether nobody else uses the server."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -57,13 +57,9 @@ def _is_last(users: IO[str]) -> bool:
 
 
 def _folder() -> Path:
-    """One folder for each user and each copy of the project."""
+    """A folder in memory, or on disk; one for each user and each copy of the project."""
     memory = Path("/dev/shm")
     has_room = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
     base = memory if has_room else Path(tempfile.gettempdir())
     copy = hashlib.sha256(str(PROJECT_ROOT).encode()).hexdigest()[:12]
-    folder = base / f"{__name__.partition('.')[0]}-tests-{os.geteuid()}-{copy}"
-    folder.mkdir(mode=0o755, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
-        raise CommandError(f"{folder} belongs to somebody else, so it is not used; remove it.")
-    return folder
+    return base / f"{__name__.partition('.')[0]}-tests-{os.geteuid()}-{copy}"
