@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +54,14 @@ def said(done: Finished) -> str:
     return done.stdout + done.stderr
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
 @dataclass
 class Project:
     """One rendered project."""
@@ -75,9 +85,11 @@ class Project:
         """`uv run alembic <arguments>`."""
         return self.run("alembic", *arguments, ok=ok, **environment)
 
-    def db(self, *arguments: str, ok: bool = True, **environment: str) -> Finished:
+    def db(
+        self, *arguments: str, ok: bool = True, cwd: Path | None = None, **environment: str
+    ) -> Finished:
         """`uv run db <arguments>`."""
-        return self.run("db", *arguments, ok=ok, **environment)
+        return self.run("db", *arguments, ok=ok, cwd=cwd, **environment)
 
     def file(self, pattern: str) -> Path:
         """The one file that matches a pattern."""
