@@ -1,53 +1,175 @@
 """What a person does every day: change a model, write a revision, migrate."""
 
+import os
+from pathlib import Path
+
+import psycopg
 import pytest
 from conftest import Render
+from project import Project
 from server import Database
 
-MODEL = """
+MODEL = """\
 from sqlalchemy import Identity
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..base import Base
 
 
-class Customer(Base):
-    __tablename__ = "customers"
+class Model(Base):
+    __tablename__ = "{0}"
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str]
 """
 
+schemas = pytest.mark.parametrize("schema", ["public", "sales"])
 
-@pytest.mark.parametrize("schema", ["public", "sales"])
+
+@schemas
 def test_a_changed_model_becomes_a_revision_that_goes_up_and_down(
     render: Render, database: Database, schema: str
 ) -> None:
     project = render(database_schema=schema)
     project.alembic("upgrade", "head")
-    project.write_model("customer", MODEL)
+    first = current(project)
+    project.write_model("customer", MODEL.format("customers"))
 
     project.alembic("revision", "--autogenerate", "-m", "Add customers")
     project.alembic("upgrade", "head")
-    assert columns(database, schema, "customers") == ["id", "name"]
+    assert tables(database) == {(schema, t) for t in ("alembic_version", "customers", "notes")}
     project.alembic("check")
+    second = current(project)
 
     project.alembic("downgrade", "-1")
-    assert columns(database, schema, "customers") == []
+    assert tables(database) == {(schema, t) for t in ("alembic_version", "notes")}
+    assert current(project) == first
     project.alembic("upgrade", "+1")
-    assert columns(database, schema, "customers") == ["id", "name"]
-    newest = project.versions[-1].name.split("-")[1].split("_")[0]
-    assert project.alembic("current").stdout.strip() == f"{newest} (head)"
+    assert tables(database) == {(schema, t) for t in ("alembic_version", "customers", "notes")}
+    assert current(project) == second != first
 
 
-def columns(database: Database, schema: str, table: str) -> list[str]:
-    """The names of a table's columns, in their order."""
-    return [
-        name
-        for (name,) in database.query(
-            "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
-            schema,
-            table,
+@schemas
+def test_two_revisions_are_applied_by_upgrade_plus_2(
+    render: Render, database: Database, schema: str
+) -> None:
+    project = render(database_schema=schema, example=False)
+    project.alembic("upgrade", "head")  # an empty history works too
+    assert project.alembic("current").stdout == ""
+    for name in ("one", "two"):
+        project.write_model(name, MODEL.format(name))
+        project.alembic("revision", "--autogenerate", "-m", name)
+        project.alembic("upgrade", "head")
+    project.alembic("downgrade", "base")
+    assert tables(database) == {(schema, "alembic_version")}
+    project.alembic("upgrade", "+2")
+    assert tables(database) == {(schema, t) for t in ("alembic_version", "one", "two")}
+    assert project.alembic("current").stdout.strip().endswith(" (head)")
+    history = project.alembic("history").stdout
+    assert history.index("two") < history.index("one")
+
+
+@schemas
+def test_a_new_revision_is_dated_in_utc_and_clean(
+    render: Render, database: Database, schema: str
+) -> None:
+    project = render(database_schema=schema)
+    project.alembic("upgrade", "head")
+    project.write_model("customer", MODEL.format("customers"))
+    project.alembic("revision", "--autogenerate", "-m", "Add customers", TZ="Asia/Tokyo")
+    project.alembic("upgrade", "head")
+    project.alembic("revision", "-m", "By hand")
+    generated, by_hand = project.versions[-2:]
+    assert generated.name.endswith("_add_customers.py")
+    assert by_hand.name.endswith("_by_hand.py")
+    assert "+00:00" in generated.read_text()
+    created = generated.read_text().split("Create Date: ")[1][:19]
+    assert generated.name.startswith(
+        created.replace("-", "_").replace(" ", "_").replace(":", "") + "-"
+    )
+    project.run("ruff", "check")
+    project.run("ruff", "format", "--check")
+    project.run("mypy")
+
+
+@schemas
+def test_offline_sql_makes_what_online_migrations_make(
+    render: Render, database: Database, server: Database, schema: str
+) -> None:
+    project = render(database_schema=schema)
+    script = project.alembic("upgrade", "head", "--sql").stdout
+    project.alembic("upgrade", "head")
+    online = project.run("python", "-c", DUMP).stdout
+    with server.another(f"offline_{os.getpid()}") as offline:
+        with offline.connect() as connection:
+            connection.execute(psycopg.sql.SQL(script))  # type: ignore[arg-type]
+        assert project.run("python", "-c", DUMP, **offline.environment).stdout == online
+        assert project.alembic("current", **offline.environment).stdout == "5f0e1c2d3a4b (head)\n"
+
+
+DUMP = (
+    "from my_service.config import settings\n"
+    "from my_service.migrate.dump import dump_schema\n"
+    "print(dump_schema(settings.address))"
+)
+
+
+def test_offline_sql_needs_no_settings(service: Project) -> None:
+    assert "CREATE TABLE notes" in service.alembic("upgrade", "head", "--sql", DB_HOST="").stdout
+    down = service.alembic("downgrade", "5f0e1c2d3a4b:base", "--sql", DB_HOST="").stdout
+    assert "DROP TABLE notes" in down
+
+
+def test_commands_work_from_any_folder(
+    service: Project, database: Database, tmp_path: Path
+) -> None:
+    configuration = service.path / "alembic.ini"
+    for command in (("upgrade", "head"), ("check",), ("current",), ("history",)):
+        service.run("alembic", "-c", configuration, *command, cwd=tmp_path, **database.environment)
+    assert tables(database) == {("public", "alembic_version"), ("public", "notes")}
+
+
+def test_no_command_warns(render: Render) -> None:
+    project = render()
+    strictly = ("python", "-W", "error", "-m", "alembic")
+    project.run(*strictly, "upgrade", "head")
+    project.write_model("customer", MODEL.format("customers"))
+    project.run(*strictly, "revision", "--autogenerate", "-m", "customers")
+    for command in (
+        ("upgrade", "head"),
+        ("check",),
+        ("current",),
+        ("history",),
+        ("heads",),
+        ("downgrade", "base"),
+        ("upgrade", "head", "--sql"),
+    ):
+        project.run(*strictly, *command)
+
+
+def test_a_drop_of_the_example_leaves_a_working_project(render: Render, database: Database) -> None:
+    project = render()
+    for path in (
+        project.models / "note.py",
+        project.versions[0],
+        project.path / "tests" / "test_note.py",
+    ):
+        path.unlink()
+    project.alembic("upgrade", "head")
+    project.alembic("check")
+    assert tables(database) == set()
+
+
+def tables(database: Database) -> set[tuple[str, str]]:
+    """The tables of a database, each with its schema."""
+    return set(
+        database.query(
+            "SELECT schemaname, tablename FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         )
-    ]
+    )
+
+
+def current(project: Project) -> str:
+    """The revision that `alembic current` shows, without whether it is the head."""
+    return project.alembic("current").stdout.split()[0]
