@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 Finished = subprocess.CompletedProcess[str]
@@ -70,26 +70,26 @@ class Project:
     package: str
     environment: dict[str, str] = field(default_factory=dict)
 
-    def run(
-        self, *command: str | Path, ok: bool = True, cwd: Path | None = None, **environment: str
-    ) -> Finished:
-        """`uv run <command>` in the project's folder."""
+    def given(self, **environment: str) -> "Project":
+        """The same project with more variables in its environment."""
+        return replace(self, environment=self.environment | environment)
+
+    def run(self, *command: str | Path, ok: bool = True, cwd: Path | None = None) -> Finished:
+        """`uv run <command>` in the project's folder, or in another."""
         return run(
             "uv", "run", "--quiet", "--project", self.path, *command,
             cwd=cwd or self.path,
             ok=ok,
-            environment=self.environment | environment,
+            environment=self.environment,
         )  # fmt: skip
 
-    def alembic(self, *arguments: str, ok: bool = True, **environment: str) -> Finished:
+    def alembic(self, *arguments: str, ok: bool = True) -> Finished:
         """`uv run alembic <arguments>`."""
-        return self.run("alembic", *arguments, ok=ok, **environment)
+        return self.run("alembic", *arguments, ok=ok)
 
-    def db(
-        self, *arguments: str, ok: bool = True, cwd: Path | None = None, **environment: str
-    ) -> Finished:
+    def db(self, *arguments: str, ok: bool = True, cwd: Path | None = None) -> Finished:
         """`uv run db <arguments>`."""
-        return self.run("db", *arguments, ok=ok, cwd=cwd, **environment)
+        return self.run("db", *arguments, ok=ok, cwd=cwd)
 
     def file(self, pattern: str) -> Path:
         """The one file that matches a pattern."""

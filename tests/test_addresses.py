@@ -67,14 +67,13 @@ def test_migrations_may_use_another_address_than_the_application(
     with owner(server, f"migrator_{driver}", EVERYTHING) as database:
         nowhere = replace(database, host="nowhere.invalid", port=1, user="nobody", password="x")
         project = drivers[driver]
-        project.alembic(
-            "upgrade", "head",
+        project.given(
             **nowhere.environment,
             DB_MIGRATION_HOST=database.host,
             DB_MIGRATION_PORT=str(database.port),
             DB_MIGRATION_USER=database.user,
             DB_MIGRATION_PASSWORD=database.password,
-        )  # fmt: skip
+        ).alembic("upgrade", "head")
         assert owner_of_notes(database) == database.user
 
 
@@ -104,7 +103,7 @@ def test_the_host_may_be_the_directory_of_a_unix_socket(
                 )
             project.db("stop")
             project.db("start")
-            project.alembic("upgrade", "head", DB_HOST=str(directory))
+            project.given(DB_HOST=str(directory)).alembic("upgrade", "head")
             assert owner_of_notes(database) == database.user
     finally:
         shutil.rmtree(directory)
@@ -150,8 +149,10 @@ def test_tls_is_what_libpq_s_words_say(
         proxy(server.host, server.port, context) as relay,
     ):
         through = replace(database, host="localhost", port=relay.port)
-        done = drivers[driver].alembic(
-            "upgrade", "head", ok=False, **through.environment, **settings
+        done = (
+            drivers[driver]
+            .given(**through.environment, **settings)
+            .alembic("upgrade", "head", ok=False)
         )
         if outcome == "refused":
             assert done.returncode != 0
@@ -184,7 +185,7 @@ def owner(server: Database, name: str, password: str) -> Iterator[Database]:
 
 def assert_migrates(project: Project, database: Database) -> None:
     """`alembic upgrade head` finds this very database as this very user."""
-    project.alembic("upgrade", "head", **database.environment)
+    project.given(**database.environment).alembic("upgrade", "head")
     assert owner_of_notes(database) == database.user
 
 

@@ -110,7 +110,9 @@ def workshops(
         )
         project.write_model("things", MODELS)
         with server.another(f"first_{schema}_{id(project)}") as database:
-            project.alembic("revision", "--autogenerate", "-m", "first", **database.environment)
+            project.given(**database.environment).alembic(
+                "revision", "--autogenerate", "-m", "first"
+            )
         projects[schema] = project
     return projects
 

@@ -76,7 +76,7 @@ def test_a_new_revision_is_dated_in_utc_and_clean(
     project = render(database_schema=schema)
     project.alembic("upgrade", "head")
     project.write_model("customer", MODEL.format("customers"))
-    project.alembic("revision", "--autogenerate", "-m", "Add customers", TZ="Asia/Tokyo")
+    project.given(TZ="Asia/Tokyo").alembic("revision", "--autogenerate", "-m", "Add customers")
     project.alembic("upgrade", "head")
     project.alembic("revision", "-m", "By hand")
     generated, by_hand = project.versions[-2:]
@@ -102,9 +102,10 @@ def test_offline_sql_makes_what_online_migrations_make(
     online = project.run("python", "-c", DUMP).stdout
     with server.another(f"offline_{os.getpid()}") as offline:
         with offline.connect() as connection:
-            connection.execute(psycopg.sql.SQL(script))  # type: ignore[arg-type]
-        assert project.run("python", "-c", DUMP, **offline.environment).stdout == online
-        assert project.alembic("current", **offline.environment).stdout == "5f0e1c2d3a4b (head)\n"
+            connection.execute(psycopg.sql.SQL(script))
+        there = project.given(**offline.environment)
+        assert there.run("python", "-c", DUMP).stdout == online
+        assert there.alembic("current").stdout == "5f0e1c2d3a4b (head)\n"
 
 
 DUMP = (
@@ -115,8 +116,9 @@ DUMP = (
 
 
 def test_offline_sql_needs_no_settings(service: Project) -> None:
-    assert "CREATE TABLE notes" in service.alembic("upgrade", "head", "--sql", DB_HOST="").stdout
-    down = service.alembic("downgrade", "5f0e1c2d3a4b:base", "--sql", DB_HOST="").stdout
+    nowhere = service.given(DB_HOST="")
+    assert "CREATE TABLE notes" in nowhere.alembic("upgrade", "head", "--sql").stdout
+    down = nowhere.alembic("downgrade", "5f0e1c2d3a4b:base", "--sql").stdout
     assert "DROP TABLE notes" in down
 
 
@@ -124,8 +126,9 @@ def test_commands_work_from_any_folder(
     service: Project, database: Database, tmp_path: Path
 ) -> None:
     configuration = service.path / "alembic.ini"
+    project = service.given(**database.environment)
     for command in (("upgrade", "head"), ("check",), ("current",), ("history",)):
-        service.run("alembic", "-c", configuration, *command, cwd=tmp_path, **database.environment)
+        project.run("alembic", "-c", configuration, *command, cwd=tmp_path)
     assert tables(database) == {("public", "alembic_version"), ("public", "notes")}
 
 

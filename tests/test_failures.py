@@ -30,7 +30,7 @@ def test_a_server_that_does_not_answer(
         "unknown host": replace(database, host="nowhere.invalid"),
         "no socket": replace(database, host="/nowhere"),
     }[case]
-    text = explained(service.run(*command, ok=False, **where.environment), database)
+    text = explained(service.given(**where.environment).run(*command, ok=False), database)
     assert f"on {where.host}, port {where.port}" in text
     assert "Is the server running?" in text
     assert {
@@ -43,7 +43,7 @@ def test_a_server_that_does_not_answer(
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_wrong_password(service: Project, database: Database, command: tuple[str, ...]) -> None:
     wrong = replace(database, password="wr0ng-p@ss")
-    text = explained(service.run(*command, ok=False, **wrong.environment), wrong)
+    text = explained(service.given(**wrong.environment).run(*command, ok=False), wrong)
     assert "password authentication failed" in text
     assert "Check DB_USER and DB_PASSWORD" in text
 
@@ -51,7 +51,7 @@ def test_a_wrong_password(service: Project, database: Database, command: tuple[s
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_missing_database(service: Project, database: Database, command: tuple[str, ...]) -> None:
     where = replace(database, name="no such database")
-    text = explained(service.run(*command, ok=False, **where.environment), database)
+    text = explained(service.given(**where.environment).run(*command, ok=False), database)
     assert 'database "no such database" does not exist' in text
     assert "Check DB_NAME, or create the database" in text
 

@@ -87,7 +87,7 @@ def test_a_server_of_the_environment_is_used_and_left_as_it_was(
     assert "5 passed" in project.run("pytest", "-n", "2").stdout
     assert database.query(databases) == before
     assert database.query("SELECT 1 FROM pg_class WHERE relname = 'notes'") == []
-    nobody_there = project.run("pytest", ok=False, DB_PORT="1")
+    nobody_there = project.given(DB_PORT="1").run("pytest", ok=False)
     assert "Connection refused" in nobody_there.stdout
 
 

@@ -171,14 +171,14 @@ def test_a_port_that_is_taken_is_named(project: Project) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        done = project.db("start", ok=False, DB_PORT=str(port))
+        done = project.given(DB_PORT=str(port)).db("start", ok=False)
     assert done.returncode == 1
     assert f"Another program listens on 127.0.0.1, port {port}" in done.stderr
     assert not (project.path / ".env").exists()
 
 
 def test_a_server_elsewhere_is_not_ours_to_start(project: Project) -> None:
-    done = project.db("start", ok=False, DB_HOST="db.example.com")
+    done = project.given(DB_HOST="db.example.com").db("start", ok=False)
     assert done.returncode == 1
     assert "DB_HOST is db.example.com" in done.stderr
     assert "Nothing was started" in done.stderr

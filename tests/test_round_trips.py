@@ -27,12 +27,12 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 def test_a_read_by_primary_key_is_one_round_trip_in_a_reading_session(
     service: Project, database: Database, kind: str, expected: int
 ) -> None:
-    service.alembic("upgrade", "head", **database.environment)
+    service.given(**database.environment).alembic("upgrade", "head")
 
     def round_trips(times: int) -> int:
         with proxy(database.host, database.port) as relay:
             through = replace(database, port=relay.port)
-            service.run("python", "-c", READ, kind, str(times), **through.environment)
+            service.given(**through.environment).run("python", "-c", READ, kind, str(times))
             return relay.round_trips
 
     assert round_trips(11) - round_trips(1) == 10 * expected

@@ -46,23 +46,25 @@ def test_the_environment_comes_before_env_before_secrets(project: Project, tmp_p
     for name in SETTINGS:
         (tmp_path / name).write_text(f"{SETTINGS[name]}\n")
     secrets = {"SECRETS_DIR": str(tmp_path)}
-    shown = json.loads(project.run("python", "-c", SHOW, **secrets).stdout)
+    shown = json.loads(project.given(**secrets).run("python", "-c", SHOW).stdout)
     assert shown == ["h", 1, "u", "s3cr3t-p%ss", "n", "asyncpg", "", "prefer"]
 
     (project.path / ".env").write_text("DB_HOST=from-env-file\nDB_USER=from-env-file\n")
-    shown = json.loads(project.run("python", "-c", SHOW, **secrets, DB_USER="from-env").stdout)
+    shown = json.loads(
+        project.given(**secrets, DB_USER="from-env").run("python", "-c", SHOW).stdout
+    )
     assert shown[:3] == ["from-env-file", 1, "from-env"]
 
 
 def test_secret_files_may_have_lower_case_names(project: Project, tmp_path: Path) -> None:
     (tmp_path / "db_host").write_text("h")
-    shown = json.loads(project.run("python", "-c", SHOW, SECRETS_DIR=str(tmp_path)).stdout)
+    shown = json.loads(project.given(SECRETS_DIR=str(tmp_path)).run("python", "-c", SHOW).stdout)
     assert shown[0] == "h"
 
 
 def test_an_empty_value_is_none_at_all(project: Project) -> None:
     (project.path / ".env").write_text("DB_PORT=7\nDB_SSLMODE=require\n")
-    shown = json.loads(project.run("python", "-c", SHOW, DB_PORT="", DB_SSLMODE="").stdout)
+    shown = json.loads(project.given(DB_PORT="", DB_SSLMODE="").run("python", "-c", SHOW).stdout)
     assert (shown[1], shown[7]) == (7, "require")
 
 
@@ -79,7 +81,7 @@ def test_missing_settings_are_named_in_one_sentence(
     project: Project, command: tuple[str, str], missing: list[str], named: str
 ) -> None:
     given = {name: value for name, value in SETTINGS.items() if name not in missing}
-    done = project.run(*command, ok=False, **given)
+    done = project.given(**given).run(*command, ok=False)
     assert done.returncode != 0
     assert named in " ".join(said(done).split())
     assert "uv run db start" in said(done)
@@ -106,7 +108,7 @@ def test_missing_settings_are_named_in_one_sentence(
 def test_wrong_settings_are_named_without_their_value(
     project: Project, command: tuple[str, str], setting: str, value: str, explained: str
 ) -> None:
-    done = project.run(*command, ok=False, **(SETTINGS | {setting: value}))
+    done = project.given(**SETTINGS | {setting: value}).run(*command, ok=False)
     assert done.returncode != 0
     assert explained in " ".join(said(done).split())
     assert "Traceback" not in said(done)
@@ -115,7 +117,7 @@ def test_wrong_settings_are_named_without_their_value(
 
 def test_a_root_certificate_that_cannot_be_read_is_named(project: Project) -> None:
     settings = SETTINGS | {"DB_SSLMODE": "verify-full", "DB_SSLROOTCERT": "/nowhere/root.crt"}
-    done = project.alembic("current", ok=False, **settings)
+    done = project.given(**settings).alembic("current", ok=False)
     assert "DB_SSLROOTCERT is /nowhere/root.crt" in " ".join(said(done).split())
     assert "Traceback" not in said(done)
 
@@ -135,7 +137,7 @@ def test_the_application_names_what_it_misses(project: Project) -> None:
         "    async with session(): pass\n"
         "asyncio.run(main())"
     )
-    done = project.run("python", "-c", use, ok=False, DB_HOST="h")
+    done = project.given(DB_HOST="h").run("python", "-c", use, ok=False)
     assert done.returncode == 1
     assert "ConfigurationError: DB_PORT, DB_USER, DB_PASSWORD and DB_NAME are not set" in said(done)
 
@@ -146,7 +148,7 @@ def test_the_password_is_shown_nowhere(project: Project) -> None:
         "print(s, repr(s), s.address, repr(s.address), s.address.url('asyncpg'))\n"
         "print(repr(s.model_dump()), s.model_dump_json())"
     )
-    assert SETTINGS["DB_PASSWORD"] not in said(project.run("python", "-c", show, **SETTINGS))
+    assert SETTINGS["DB_PASSWORD"] not in said(project.given(**SETTINGS).run("python", "-c", show))
 
 
 def test_the_settings_of_another_folder_are_not_read(project: Project, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""README's two lines do what it says of them, and no page links to nothing."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, commit
+from project import Project, run, said
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of this repository as it stands, with nothing that git ignores."""
+    folder = tmp_path_factory.mktemp("readme") / "copier-alembic"
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():  # git still lists what was just deleted
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    commit(folder)
+    return folder
+
+
+def lines_after(heading: str) -> str:
+    """The first block of commands under a heading of README."""
+    section = README.split(f"\n## {heading}\n")[1]
+    block = re.search(r"```sh\n(.+?)\n```", section, re.DOTALL)
+    assert block
+    return block[1]
+
+
+@pytest.fixture
+def scaffolded(checkout: Path) -> Iterator[Project]:
+    """The folder in which README's line puts a service; its server is stopped at the end."""
+    project = Project(checkout.parent / "my-service", "my_service")
+    yield project
+    project.db("stop")
+
+
+def test_one_line_scaffolds_a_service_and_migrates_it(checkout: Path, scaffolded: Project) -> None:
+    line = lines_after("Try it")
+    assert "\n" not in line
+    run("sh", "-c", line, cwd=checkout)
+    assert "(head)" in scaffolded.alembic("current").stdout
+
+
+def test_one_line_runs_the_tests(checkout: Path) -> None:
+    line = lines_after("Work on the template")
+    assert "\n" not in line
+    few = {"PYTEST_ADDOPTS": "tests/test_rendering.py -k 'tidy and default'"}
+    assert " passed in " in said(run("sh", "-c", line, cwd=checkout, environment=few))
+
+
+def test_ci_runs_that_line() -> None:
+    assert lines_after("Work on the template") in (ROOT / ".ci/run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
