@@ -1,0 +1,139 @@
+"""What is compared: a rendered project, and what `alembic init -t async` makes of the same models."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conftest import ROOT
+from project import Project, clean_environment, run
+from server import Database
+
+TABLE = """
+class Table{number}(Base):
+    __tablename__ = "table_{number:04}"
+
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("table_{parent:04}.id"))
+    name: Mapped[str] = mapped_column(sa.String(100), index=True)
+    rank: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), server_default=sa.func.now()
+    )
+"""
+
+MODELS = """from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from {base} import Base
+"""
+
+BARE_BASE = """from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A project that is timed: the programs of a virtual environment, in a folder."""
+
+    folder: Path
+    programs: Path
+    models: Path
+    base: str
+    environment: dict[str, str] = field(repr=False)
+
+    def alembic(self, *arguments: str) -> None:
+        """Run Alembic, without uv around it, so that uv's time is in no figure."""
+        self.program("alembic", *arguments)
+
+    def program(self, name: str, *arguments: str) -> None:
+        """Run a program of the virtual environment; what it printed is shown where it fails."""
+        done = subprocess.run(
+            (self.programs / name, *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise SystemExit(
+                f"{done.args} exits with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+
+    def write_models(self, tables: int) -> None:
+        """Write a module of models for every ten tables."""
+        for first in range(0, tables, 10):
+            numbers = range(first, min(first + 10, tables))
+            source = MODELS.format(base=self.base) + "".join(
+                "\n" + TABLE.format(number=number, parent=first) for number in numbers
+            )
+            (self.models / f"tables_{first:04}.py").write_text(source)
+
+    def migrate(self, tables: int, revisions: int) -> None:
+        """Write the models and a history that makes them, and apply it."""
+        self.write_models(tables)
+        self.alembic("revision", "--autogenerate", "-m", "tables")
+        self.alembic("upgrade", "head")
+        for number in range(1, revisions):
+            self.alembic("revision", "-m", f"step {number}")
+        self.alembic("upgrade", "head")
+
+
+def rendered(to: Path, **answers: str) -> Project:
+    """A project of the template as HEAD has it, without an example."""
+    data = [f"--data={name}={value}" for name, value in {"example": "no", **answers}.items()]
+    run(
+        "uv", "run", "copier", "copy", "--quiet", "--defaults", "--vcs-ref=HEAD", *data, ROOT, to,
+        cwd=ROOT,
+    )  # fmt: skip
+    return Project(to, "my_service")
+
+
+def ours(template: Project, to: Path, database: Database) -> Contestant:
+    """A rendered project on a database of its own."""
+    shutil.copytree(template.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
+    project = Project(to, template.package)
+    project.run("true")  # makes its virtual environment
+    environment = clean_environment() | database.environment
+    programs = to / ".venv" / "bin"
+    environment["PATH"] = f"{programs}:{environment['PATH']}"  # ruff, which revisions go through
+    return Contestant(to, programs, project.models, "..base", environment)
+
+
+def bare(programs: Path, to: Path, database: Database) -> Contestant:
+    """What `alembic init -t async` makes, told its URL and its models by hand as its comments say."""
+    environment = clean_environment()
+    to.mkdir()
+    run(programs / "alembic", "init", "--template", "async", "migrations", cwd=to)
+    configuration = to / "alembic.ini"
+    url = (
+        f"postgresql+asyncpg://{database.user}:{database.password}"
+        f"@{database.host}:{database.port}/{database.name}"
+    )
+    _replace(configuration, "driver://user:pass@localhost/dbname", url.replace("%", "%%"))
+    _replace(
+        to / "migrations" / "env.py",
+        "target_metadata = None",
+        "import importlib, pkgutil\nimport models\nfrom models.base import Base\n"
+        "for module in pkgutil.iter_modules(models.__path__):\n"
+        "    importlib.import_module(f'models.{module.name}')\n"
+        "target_metadata = Base.metadata",
+    )
+    models = to / "models"
+    models.mkdir()
+    (models / "__init__.py").touch()
+    (models / "base.py").write_text(BARE_BASE)
+    return Contestant(to, programs, models, ".base", environment)
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} does not hold {old}"
+    path.write_text(text.replace(old, new))

@@ -1,0 +1,152 @@
+"""The figures: each function measures one kind and yields the lines that are printed."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import isolation
+from alternately import Measured, alternately, seconds
+from contestants import Contestant, bare, ours, rendered
+from project import Project
+from proxy import proxy
+from psycopg import sql
+from server import Database
+from test_round_trips import READ
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every figure is measured with."""
+
+    folder: Path
+    service: Project
+    server: Database
+    rounds: int
+
+    @contextmanager
+    def both(self, name: str) -> Iterator[tuple[Contestant, Contestant]]:
+        """A rendered and a bare project, each on an empty database."""
+        with (
+            self.server.another(f"{name}_ours") as one,
+            self.server.another(f"{name}_bare") as other,
+        ):
+            mine = ours(self.service, self.folder / f"{name}-ours", one)
+            yield mine, bare(mine.programs, self.folder / f"{name}-bare", other)
+
+
+def no_op(bench: Bench) -> Iterator[str]:
+    """`upgrade head` and `current` where there is nothing to do, with 20 tables, 10 revisions."""
+    with bench.both("no_op") as (mine, other):
+        for contestant in (mine, other):
+            contestant.migrate(tables=20, revisions=10)
+        times = alternately(
+            lambda: mine.alembic("upgrade", "head"),
+            lambda: other.alembic("upgrade", "head"),
+            bench.rounds,
+        )
+        yield _line("upgrade head, nothing to do", times, "bare", aim=0.9)
+        times = alternately(
+            lambda: mine.alembic("current"), lambda: other.alembic("current"), bench.rounds
+        )
+        yield _line("current", times, "bare", aim=0.9)
+
+
+def check(bench: Bench) -> Iterator[str]:
+    """`check` with 300 tables."""
+    with bench.both("check") as (mine, other):
+        for contestant in (mine, other):
+            contestant.migrate(tables=300, revisions=1)
+        times = alternately(
+            lambda: mine.alembic("check"), lambda: other.alembic("check"), bench.rounds
+        )
+        yield _line("check, 300 tables", times, "bare", aim=0.65)
+
+
+def foreign(bench: Bench) -> Iterator[str]:
+    """Autogenerate's comparison with 10 own tables in a schema, and 3,000 foreign in another."""
+    template = rendered(bench.folder / "sales", database_schema="sales")
+    with bench.server.another("crowded") as crowded, bench.server.another("alone") as alone:
+        mine, other = (
+            ours(template, bench.folder / database.name, database) for database in (crowded, alone)
+        )
+        for contestant in (mine, other):
+            contestant.migrate(tables=10, revisions=1)
+        with crowded.connect() as connection:
+            table = sql.SQL("CREATE TABLE {} (id bigint PRIMARY KEY, name text UNIQUE)")
+            for number in range(3000):
+                connection.execute(table.format(sql.Identifier(f"foreign_{number}")))
+            connection.execute("ANALYZE")
+        times = alternately(
+            lambda: mine.alembic("check"), lambda: other.alembic("check"), bench.rounds
+        )
+        yield _line("check, 10 tables beside 3,000", times, "alone", aim=1.5)
+
+
+def tests(bench: Bench) -> Iterator[str]:
+    """100 tests that use the database, start of pytest included, on a server that runs."""
+    with bench.server.another("tests") as database:
+        mine = ours(bench.service, bench.folder / "tests", database)
+        mine.migrate(tables=20, revisions=10)
+        isolation.write_tests(mine.folder)
+        times = alternately(
+            lambda: mine.program("pytest", "-q", isolation.ROLLED_BACK),
+            lambda: mine.program("pytest", "-q", isolation.MIGRATED),
+            max(1, bench.rounds // 5),
+        )
+        yield _line("100 tests", times, "migrating each", aim=0.1)
+
+
+def wire(bench: Bench) -> Iterator[str]:
+    """Round trips to the server."""
+    template = rendered(bench.folder / "example", example="yes")
+    with bench.server.another("wire") as database:
+        mine = ours(template, bench.folder / "wire", database)
+        mine.alembic("upgrade", "head")
+
+        def round_trips(program: str, *words: str) -> int:
+            with proxy(database.host, database.port) as relay:
+                through = replace(database, port=relay.port).environment
+                replace(mine, environment=mine.environment | through).program(program, *words)
+                return relay.round_trips
+
+        yield f"{'upgrade head, nothing to do':34}{round_trips('alembic', 'upgrade', 'head'):5} RT"
+        for kind in ("read", "write"):
+            few, many = (round_trips("python", "-c", READ, kind, times) for times in ("1", "11"))
+            yield f"{f'get by primary key, {kind} session':34}{(many - few) / 10:5g} RT"
+
+
+def first_minute(bench: Bench) -> Iterator[str]:
+    """Rendering, and the local server: made at the first start, found at the later ones."""
+    project = Project(bench.folder / "minute", "my_service")
+    renders, cold, warm = [], [], []
+    for _ in range(max(1, bench.rounds // 3)):
+        shutil.rmtree(project.path, ignore_errors=True)
+        renders.append(seconds(lambda: rendered(project.path)))
+        project.run("db", "--help")  # makes the virtual environment, compiles
+        try:
+            cold.append(seconds(lambda: project.db("start")))
+            project.db("stop")
+            warm.append(seconds(lambda: project.db("start")))
+        finally:
+            project.db("stop")
+            shutil.rmtree((project.path / ".postgres").resolve())
+    for name, times in (
+        ("copier copy", renders),
+        ("db start, first", cold),
+        ("db start, later", warm),
+    ):
+        yield f"{name:34}{median(times):7.2f} s"
+
+
+FIGURES = {figure.__name__: figure for figure in (no_op, check, foreign, tests, wire, first_minute)}
+
+
+def _line(name: str, times: Measured, other: str, aim: float) -> str:
+    verdict = "" if times.ratio <= aim else "  missed"
+    return (
+        f"{name:34}{times.ours:7.2f} s   {other:14}{times.other:7.2f} s"
+        f"   ratio {times.ratio:.2f}, aim {aim:g}{verdict}"
+    )
