@@ -59,6 +59,7 @@ WRONG = [
     ("database_name", "д" * 32, "orders"),
     ("database_name", "a\tb", "orders"),
     ("database_name", "postgres", "orders"),
+    ("database_name", "template0", "orders"),
     ("database_name", "template1", "orders"),
     ("database_schema", "Orders", "orders"),
     ("database_schema", "pg_orders", "orders"),

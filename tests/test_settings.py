@@ -151,6 +151,13 @@ def test_the_password_is_shown_nowhere(project: Project) -> None:
     assert SETTINGS["DB_PASSWORD"] not in said(project.given(**SETTINGS).run("python", "-c", show))
 
 
+def test_an_error_of_pydantic_s_own_shows_no_value(project: Project) -> None:
+    wrong = "from my_service.config import Settings\nSettings(DB_PASSWORD=['s3cret'])"
+    done = project.given(**SETTINGS).run("python", "-c", wrong, ok=False)
+    assert "ValidationError" in said(done)
+    assert "s3cret" not in said(done).replace(wrong, "")
+
+
 def test_the_settings_of_another_folder_are_not_read(project: Project, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DB_HOST=elsewhere\n")
     shown = json.loads(project.run("python", "-c", SHOW, cwd=tmp_path).stdout)
