@@ -1,6 +1,7 @@
 """The questions: every default works, and a wrong answer is told what to be instead."""
 
 import keyword
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -97,6 +98,15 @@ def test_every_question_explains_itself(template: Path) -> None:
         assert configuration[question]["help"].strip(), question
         assert "default" in configuration[question], question
         assert not configuration[question].get("secret"), question
+
+
+def test_a_misspelt_answer_in_a_template_is_an_error(template: Path, tmp_path: Path) -> None:
+    misspelt = shutil.copytree(template, tmp_path / "template")
+    (misspelt / "template" / "misspelt.txt.jinja").write_text("{{ projekt_name }}")
+    copy = (sys.executable, "-m", "copier", "copy", "--defaults", "--vcs-ref", "HEAD")
+    done = run(*copy, misspelt, tmp_path / "project", cwd=tmp_path, ok=False)
+    assert done.returncode != 0
+    assert "projekt_name" in said(done)
 
 
 def test_copying_runs_nothing(template: Path) -> None:
