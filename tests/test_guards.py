@@ -78,6 +78,13 @@ def test_the_database_in_env_is_never_touched(render: Render, database: Database
     assert database.query("SELECT mine FROM notes") == [(42,)]
 
 
+def test_the_server_in_env_is_not_asked(project: Project) -> None:
+    nobody_there = {"HOST": "127.0.0.1", "PORT": "1", "USER": "x", "PASSWORD": "x", "NAME": "x"}
+    settings = "".join(f"DB_{name}={value}\n" for name, value in nobody_there.items())
+    (project.path / ".env").write_text(settings)
+    project.run("pytest", "tests/test_note.py")
+
+
 def test_a_server_of_the_environment_is_used_and_left_as_it_was(
     render: Render, database: Database
 ) -> None:
