@@ -4,12 +4,15 @@ import pytest
 from my_service.database.models.note import Note
 from my_service.database.session import session
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+
+COUNT = select(func.count()).select_from(Note)
 
 
+@pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("time", ["first", "second"])
-async def test_a_test_begins_without_what_others_committed(db: AsyncSession, time: str) -> None:
-    assert await db.scalar(select(func.count()).select_from(Note)) == 0
+async def test_a_test_begins_without_what_others_committed(time: str) -> None:
     async with session() as writer:
+        assert await writer.scalar(COUNT) == 0
         writer.add(Note(title=time))
-    assert await db.scalar(select(func.count()).select_from(Note)) == 1
+    async with session() as reader:
+        assert await reader.scalar(COUNT) == 1
