@@ -24,6 +24,7 @@ SECRETS_DIR = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
 _PACKAGES = {"asyncpg": "asyncpg", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
@@ -58,6 +59,14 @@ class Settings(BaseSettings):
     DB_MIGRATION_PORT: Port | None = None
     DB_MIGRATION_USER: str = ""
     DB_MIGRATION_PASSWORD: SecretStr = SecretStr("")
+
+    DB_POOLER: Literal["", "transaction"] = ""
+
+    DB_MIGRATION_LOCK_TIMEOUT: Seconds = 600
+    DB_MIGRATION_LOCK_WAIT: Seconds = 3
+    DB_MIGRATION_LOCK_RETRIES: Annotated[int, Field(ge=0, le=1000)] = 10
+    DB_MIGRATION_STATEMENT_TIMEOUT: Seconds = 0
+    DB_MIGRATION_AHEAD: Literal["fail", "warn"] = "fail"
 
     @property
     def address(self) -> Address:
@@ -105,8 +114,16 @@ class Settings(BaseSettings):
         """Where migrations find it: straight to the server, as the role that owns the schema.
 
         Raises:
-            ConfigurationError: as for `address`.
+            ConfigurationError: as for `address`; or only a pooler's address is known.
         """
+        if self.DB_POOLER == "transaction" and not (
+            self.DB_MIGRATION_HOST or self.DB_MIGRATION_PORT
+        ):
+            raise ConfigurationError(
+                "DB_POOLER is transaction, so DB_HOST and DB_PORT lead to a pooler, which "
+                "migrations cannot go through. Set DB_MIGRATION_HOST or DB_MIGRATION_PORT, or "
+                "both, to reach the Postgres server itself."
+            )
         return self.address.replaced(
             host=self.DB_MIGRATION_HOST,
             port=self.DB_MIGRATION_PORT,

@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from . import enums as enums  # adds native enums to what is compared
 from .command import command_of
+from .concurrent_indexes import build_concurrently
 
 log = logging.getLogger("alembic.autogenerate")
 
@@ -61,6 +62,8 @@ def _review(
     ):
         scripts.clear()
         log.info("The models and the database agree: no revision was written.")
+    if command_of(migration.config) != "check":  # it looks at the one script that it knows
+        build_concurrently(scripts)
 
 
 def _lost_renames(

@@ -1,5 +1,6 @@
 """Alembic's commands from Python: `run_command(alembic.command.upgrade, "head")`."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -41,3 +42,16 @@ def command_of(config: Config) -> str | None:
         name: str = config.cmd_opts.cmd[0].__name__
         return name
     return config.attributes.get("command")
+
+
+async def upgrade_to_head() -> None:
+    """Migrate the database of the settings, as an application does when it starts.
+
+    It is safe to call from every replica at once, and leaves the event loop free.
+
+    Raises:
+        CommandError: the upgrade failed in a way that a person can mend; the text says how.
+    """
+    from alembic.command import upgrade
+
+    await asyncio.to_thread(run_command, upgrade, "head")

@@ -1,6 +1,7 @@
 """One way to a connection for sync and async drivers, with an event loop running or not."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from ..database.address import Address
 from .errors import explain_connection_error
@@ -56,6 +57,14 @@ def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Res
         return asyncio.run(greenlet_spawn(work_in_its_own_loop))
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, greenlet_spawn(work_in_its_own_loop)).result()
+
+
+def pause(connection: Connection, seconds: float) -> None:
+    """Wait, without holding up the event loop that an async driver's connection belongs to."""
+    if connection.dialect.is_async:
+        await_only(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)
 
 
 @contextmanager

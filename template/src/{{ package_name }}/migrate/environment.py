@@ -6,9 +6,8 @@ from logging.config import fileConfig
 from alembic import context
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, engine_from_config, inspect
+from sqlalchemy import Connection, Engine, engine_from_config
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateSchema
 
 from .command import command_of
 from .connection import with_connection
@@ -16,6 +15,9 @@ from .errors import readable_errors
 from .garbage import without_garbage_collection
 from .models import load_models
 from .url import fill_in_url
+
+# How a connection that migrates is called in pg_stat_activity.
+NAME = f"{__name__.partition('.')[0]} migrations"
 
 Migrate = Callable[[Connection | None], None]
 
@@ -38,26 +40,6 @@ def run(migrate: Migrate) -> None:
             migrate(None)
         else:
             _run_online(config, migrate)
-
-
-def create_schema(schema: str | None) -> None:
-    """Make sure that the schema is there before Alembic puts its version table into it.
-
-    Looks first: CREATE SCHEMA IF NOT EXISTS needs a privilege even where it has nothing to do.
-    """
-    migration = context.get_context()
-    if schema is None or migration.opts.get("dont_mutate"):
-        return
-    statement = CreateSchema(schema, if_not_exists=True)
-    if migration.as_sql:
-        if not migration.get_current_heads():
-            migration.execute(statement)
-        return
-    connection = migration.connection
-    assert connection is not None
-    with connection.begin():
-        if not inspect(connection).has_schema(schema):
-            connection.execute(statement)
 
 
 def _run_online(config: Config, migrate: Migrate) -> None:
@@ -104,7 +86,7 @@ def _engine_from_settings(config: Config) -> Engine:
         config.get_section(config.config_ini_section, {}),
         prefix="sqlalchemy.",
         poolclass=NullPool,
-        connect_args=address.connect_args(driver, jit="off"),
+        connect_args=address.connect_args(driver, application_name=NAME, jit="off"),
     )
 
 

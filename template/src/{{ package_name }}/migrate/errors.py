@@ -19,6 +19,10 @@ _CHECK_LOGIN = (
 )
 _CHECK_NAME = "Check DB_NAME, or create the database; `uv run db start` creates a local one."
 _CHECK_TLS = "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers."
+_CHECK_POOLER = (
+    "That is a pooler and no Postgres server: set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the "
+    "server itself, for migrations."
+)
 _WAIT = "Wait a moment and try again."
 _IS_IT_RUNNING = (
     "Is the server running? `uv run db start` starts a local one; for any other, check DB_HOST "
@@ -36,6 +40,7 @@ _REMEDIES = {
     "53300": "Close other connections, or raise max_connections on the server.",
     "57P03": _WAIT,
     "starting up": _WAIT,
+    "unsupported startup parameter": _CHECK_POOLER,
     "SSL": _CHECK_TLS,
     "TLS": _CHECK_TLS,
     "certificate": _CHECK_TLS,
@@ -56,11 +61,17 @@ def readable_errors() -> Iterator[None]:
         raise CommandError(_explain_failed_statement(error)) from error
 
 
+def sqlstate(error: Exception) -> str:
+    """Postgres's code of an error; empty where it has none."""
+    original = getattr(error, "orig", None)
+    # psycopg2 calls it pgcode.
+    return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""
+
+
 def explain_connection_error(error: Exception, url: URL) -> str:
     """Why there is no connection, to which database, and what to do."""
     reason = _reason(error)
-    code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    remedy = _REMEDIES.get(code or "") or next(
+    remedy = _REMEDIES.get(sqlstate(error)) or next(
         (remedy for words, remedy in _REMEDIES.items() if words in reason), _IS_IT_RUNNING
     )
     host = url.query.get("host") or url.host

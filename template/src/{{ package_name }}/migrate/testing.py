@@ -78,6 +78,7 @@ def _settings_for(address: Address) -> Iterator[None]:
         "DB_NAME": address.name,
         "DB_SSLMODE": address.sslmode,
         "DB_SSLROOTCERT": address.sslrootcert,
+        "DB_POOLER": "",
         "DB_MIGRATION_HOST": "",
         "DB_MIGRATION_PORT": None,
         "DB_MIGRATION_USER": "",

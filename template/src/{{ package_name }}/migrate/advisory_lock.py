@@ -1,0 +1,106 @@
+"""One process migrates at a time, whatever the number of replicas that start at once.
+
+The lock belongs to the session, because CREATE INDEX CONCURRENTLY runs outside of transactions,
+and it is asked for again and again: a session that waits inside Postgres keeps a snapshot, for
+which CREATE INDEX CONCURRENTLY waits in turn, and both would wait for ever.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from zlib import crc32
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from .connection import pause
+from .pooler import require_no_transaction_pooler
+
+log = logging.getLogger("alembic.migrations")
+
+FAMILY = crc32(b"alembic") & 0x7FFFFFFF  # the first half of the key: pg_locks.classid
+EVERY = 0.2  # seconds between two questions
+SAY_EVERY = 5.0  # seconds between two messages about who is being waited for
+
+TRY = text("SELECT pg_try_advisory_lock(:family, :key)")
+RELEASE = text("SELECT pg_advisory_unlock(:family, :key)")
+HOLDER = text(
+    """
+    SELECT a.pid, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :family AND l.objid = :key
+      AND l.objsubid = 2
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+)
+
+
+def lock_key(schema: str | None) -> dict[str, int]:
+    """The key of the lock for the tables of a schema; Postgres keeps databases apart itself."""
+    return {"family": FAMILY, "key": crc32((schema or "public").encode()) & 0x7FFFFFFF}
+
+
+@contextmanager
+def advisory_lock(connection: Connection, schema: str | None, *, timeout: float) -> Iterator[bool]:
+    """Hold the lock; yields whether another process had to be waited for.
+
+    Args:
+        connection: it has no transaction in progress, and has none when the block begins.
+        schema: of the version table.
+        timeout: seconds to wait for another process.
+
+    Raises:
+        CommandError: another process holds the lock for longer, or a pooler would lend this
+            session to others.
+    """
+    key = lock_key(schema)
+    require_no_transaction_pooler(connection)
+    _notice_when_the_client_is_gone(connection)
+    began = said = time.monotonic()
+    waited = False
+    while not _ask(connection, key):
+        now = time.monotonic()
+        if now - began >= timeout:
+            raise CommandError(
+                f"Waited {timeout:g} s for another process that migrates this database: "
+                f"{_holder(connection, key)}. Let it finish and run the command again; if it "
+                "hangs, end it with SELECT pg_terminate_backend(pid). "
+                "DB_MIGRATION_LOCK_TIMEOUT says how many seconds to wait."
+            )
+        if not waited or now - said >= SAY_EVERY:
+            log.info("Waiting for another process that migrates: %s", _holder(connection, key))
+            waited, said = True, now
+        pause(connection, EVERY)
+    try:
+        yield waited
+    finally:
+        # Where the connection is lost, so is the lock.
+        with suppress(DBAPIError):
+            connection.rollback()
+            with connection.begin():
+                connection.execute(RELEASE, key)
+                connection.exec_driver_sql("RESET client_connection_check_interval")
+
+
+def _ask(connection: Connection, key: dict[str, int]) -> bool:
+    with connection.begin():
+        return bool(connection.scalar(TRY, key))
+
+
+def _holder(connection: Connection, key: dict[str, int]) -> str:
+    with connection.begin():
+        row = connection.execute(HOLDER, key).first()
+    if row is None:
+        return "it has just ended"
+    pid, name, since = row
+    return f"pid {pid} ({name or 'without a name'}), connected since {since or 'unknown'}"
+
+
+def _notice_when_the_client_is_gone(connection: Connection) -> None:
+    """Ask the server to end a statement whose client was killed, so that nobody waits for it.
+    Servers on some systems cannot: there the statement ends by itself.
+    """
+    with suppress(DBAPIError), connection.begin():
+        connection.exec_driver_sql("SET client_connection_check_interval = '1s'")
