@@ -83,6 +83,20 @@ class Project:
             environment=self.environment,
         )  # fmt: skip
 
+    def begin(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a program of the project's environment and leave it running. It is the program
+        itself, so what is killed is not uv.
+        """
+        return subprocess.Popen(
+            [self.path / ".venv" / "bin" / program, *arguments],
+            cwd=self.path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=clean_environment() | self.environment,
+        )
+
     def alembic(self, *arguments: str, ok: bool = True) -> Finished:
         """`uv run alembic <arguments>`."""
         return self.run("alembic", *arguments, ok=ok)

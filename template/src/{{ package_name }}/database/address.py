@@ -69,7 +69,9 @@ class Address:
         arguments: dict[str, Any] = {
             "sslmode": self.sslmode,
             "connect_timeout": CONNECT_TIMEOUT,
-            "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
+            "options": " ".join(
+                f"-c {name}={_escape_spaces(value)}" for name, value in server_settings.items()
+            ),
         }
         if self.sslrootcert:
             arguments["sslrootcert"] = self.sslrootcert
@@ -94,3 +96,8 @@ class Address:
             ) from error
         context.check_hostname = self.sslmode == "verify-full"
         return context
+
+
+def _escape_spaces(value: str) -> str:
+    """A value for libpq's `options`, which spaces divide."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
