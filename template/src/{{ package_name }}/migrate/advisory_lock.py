@@ -76,12 +76,16 @@ def advisory_lock(connection: Connection, schema: str | None, *, timeout: float)
     try:
         yield waited
     finally:
-        # Where the connection is lost, so is the lock.
-        with suppress(DBAPIError):
-            connection.rollback()
-            with connection.begin():
-                connection.execute(RELEASE, key)
-                connection.exec_driver_sql("RESET client_connection_check_interval")
+        if not connection.invalidated:  # a lost one has lost the lock too
+            with suppress(DBAPIError):
+                _release(connection, key)
+
+
+def _release(connection: Connection, key: dict[str, int]) -> None:
+    connection.rollback()
+    with connection.begin():
+        connection.execute(RELEASE, key)
+        connection.exec_driver_sql("RESET client_connection_check_interval")
 
 
 def _ask(connection: Connection, key: dict[str, int]) -> bool:

@@ -154,8 +154,9 @@ def _run(connection: Connection, plan: Plan, settings: "Settings") -> None:
         except DBAPIError as error:
             if sqlstate(error) not in RETRIED:
                 raise
+            committed_midway = plan.committed_midway
             reason = describe_holders(connection, error, settings.DB_MIGRATION_LOCK_WAIT)
-            if plan.committed_midway:
+            if committed_midway:
                 # Its first half stays; the whole of it again would fail at what is there already.
                 raise CommandError(
                     f"{reason} The revision has an autocommit_block, and what it did before that "

@@ -84,6 +84,11 @@ def explain_connection_error(error: Exception, url: URL) -> str:
 def _explain_failed_statement(error: DBAPIError) -> str:
     statement = " ".join((error.statement or "").split())
     place = _place_in_a_revision(error)
+    if error.connection_invalidated:
+        return (
+            f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
+            "not finished was not applied: run the command again when the server is back."
+        )
     if place is None:
         return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
     return (

@@ -1,0 +1,180 @@
+"""Migrations amid traffic: what waits for a lock does not keep readers and writers waiting."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from conftest import Render
+from project import PATIENCE, Project, said, wait_until
+from server import Database
+
+WAIT = 1.0  # seconds: DB_MIGRATION_LOCK_WAIT in these tests
+
+UP = '    """Bring the schema to this revision."""\n'
+
+
+@pytest.fixture
+def project(render: Render) -> Project:
+    """A project whose next revision needs the table of notes for itself."""
+    project = render()
+    project.alembic("upgrade", "head")
+    write_revision(project, '    op.execute("ALTER TABLE notes ADD COLUMN pages int")\n')
+    return project.given(DB_MIGRATION_LOCK_WAIT=str(WAIT), DB_MIGRATION_LOCK_RETRIES="2")
+
+
+def write_revision(project: Project, up: str) -> None:
+    project.alembic("revision", "-m", "by hand")
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(path.read_text().replace(UP, UP + up))
+
+
+def test_readers_and_writers_never_wait_long(project: Project, database: Database) -> None:
+    with long_transaction(database) as pid, traffic(database) as waits:
+        began = time.monotonic()
+        done = project.alembic("upgrade", "head", ok=False)
+        took = time.monotonic() - began
+    text = " ".join(said(done).split())
+    assert done.returncode != 0
+    assert "Traceback" not in text
+    assert 'No lock on "notes" was to be had for: ALTER TABLE notes ADD COLUMN pages int' in text
+    assert f"It is held by pid {pid} (reporting, idle in transaction, for" in text
+    assert "Try 2 of 3 in" in text
+    assert "Try 3 of 3 in" in text
+    assert "Tried 3 times. The revision is not applied." in text
+    assert took > 3 * WAIT
+    assert len(waits) > 100  # there was traffic
+    assert WAIT / 2 < max(waits) < WAIT + 0.5  # the migration was in its way, for no longer
+    assert project.alembic("current").stdout == "5f0e1c2d3a4b\n"
+
+
+def test_it_succeeds_once_the_lock_is_free(project: Project, database: Database) -> None:
+    with long_transaction(database):
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_for(migrating, "Try 2 of 3")
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+    assert "Finished upgrade" in text
+    assert project.alembic("current").stdout.endswith("(head)\n")
+
+
+def test_a_retry_takes_the_step_that_failed_and_not_one_more(
+    project: Project, database: Database
+) -> None:
+    project.file("migrations/versions/*_by_hand.py").rename(
+        project.path / "migrations" / "versions" / "2_before.py"
+    )
+    write_revision(project, '    op.execute("CREATE TABLE next ()")\n')
+    with long_transaction(database):
+        migrating = project.begin("alembic", "upgrade", "+1")
+        wait_for(migrating, "Try 2 of 3")
+    migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0
+    assert database.value("SELECT to_regclass('next')::text") is None
+
+
+def test_a_deadlock_is_tried_again(project: Project, database: Database) -> None:
+    database.query("CREATE TABLE other ()")
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(
+        path.read_text().replace(
+            UP, UP + '    op.execute("LOCK other")\n    op.execute("SELECT pg_sleep(0.5)")\n'
+        )
+    )
+    patient = project.given(DB_MIGRATION_LOCK_WAIT="20")
+    with database.connect() as connection, connection.transaction():
+        connection.execute("SET LOCAL deadlock_timeout = '60s'")  # the migration is the victim
+        connection.execute("LOCK notes")
+        migrating = patient.begin("alembic", "upgrade", "head")
+        wait_until(
+            lambda: bool(
+                database.query(
+                    "SELECT 1 FROM pg_locks l WHERE l.granted"
+                    " AND relation = 'other'::regclass AND mode = 'AccessExclusiveLock'"
+                )
+            )
+        )
+        connection.execute("LOCK other")
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+    assert "Try 2 of 3" in text
+
+
+def test_a_statement_timeout_can_be_set(project: Project, database: Database) -> None:
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(path.read_text().replace(UP, UP + '    op.execute("SELECT pg_sleep(2)")\n'))
+    limited = project.given(DB_MIGRATION_STATEMENT_TIMEOUT="0.5")
+    done = limited.alembic("upgrade", "head", ok=False)
+    assert "canceling statement due to statement timeout" in " ".join(said(done).split())
+    project.alembic("upgrade", "head")
+
+
+def test_half_of_a_revision_is_not_done_twice(project: Project, database: Database) -> None:
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(
+        path.read_text().replace(
+            UP,
+            UP
+            + '    op.execute("CREATE TABLE half ()")\n'
+            + "    with op.get_context().autocommit_block():\n"
+            + '        op.execute("VACUUM notes")\n',
+        )
+    )
+    with long_transaction(database):
+        done = project.alembic("upgrade", "head", ok=False)
+    text = " ".join(said(done).split())
+    assert "The revision has an autocommit_block, and what it did before that stays" in text
+    assert "Traceback" not in text
+    assert "already exists" not in text
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    """Read what a process says, up to the line with these words."""
+    assert process.stdout
+    for line in process.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"it ended without: {words}")
+
+
+@contextmanager
+def long_transaction(database: Database) -> Iterator[int]:
+    """A session that has looked at the notes and does not end its transaction."""
+    with database.connect() as connection, connection.transaction():
+        connection.execute("SET LOCAL application_name = 'reporting'")
+        connection.execute("SELECT count(*) FROM notes")
+        yield connection.info.backend_pid
+
+
+@contextmanager
+def traffic(database: Database) -> Iterator[list[float]]:
+    """Readers and writers of the notes; yields how long each query took, in seconds."""
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def use(statement: str) -> None:
+        with database.connect() as connection:
+            while not stop.is_set():
+                began = time.monotonic()
+                connection.execute(statement)
+                waits.append(time.monotonic() - began)
+                time.sleep(0.005)
+
+    threads = [
+        threading.Thread(target=use, args=(statement,))
+        for statement in (
+            "SELECT * FROM notes LIMIT 10",
+            "INSERT INTO notes (title) VALUES ('busy')",
+            "UPDATE notes SET body = body || '.' WHERE id = 1",
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield waits
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
