@@ -69,10 +69,11 @@ class Address:
         arguments: dict[str, Any] = {
             "sslmode": self.sslmode,
             "connect_timeout": CONNECT_TIMEOUT,
-            "options": " ".join(
-                f"-c {name}={_escape_spaces(value)}" for name, value in server_settings.items()
-            ),
         }
+        if "application_name" in server_settings:  # libpq knows it; poolers refuse options
+            arguments["application_name"] = server_settings.pop("application_name")
+        if server_settings:
+            arguments["options"] = " ".join(f"-c {key}={value}" for key, value in server_settings.items())
         if self.sslrootcert:
             arguments["sslrootcert"] = self.sslrootcert
         elif self.sslmode == "verify-full":
@@ -96,8 +97,3 @@ class Address:
             ) from error
         context.check_hostname = self.sslmode == "verify-full"
         return context
-
-
-def _escape_spaces(value: str) -> str:
-    """A value for libpq's `options`, which spaces divide."""
-    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
+from ..config import settings
 from ..errors import ReadOnlyError
 from .engine import get_engine
 
@@ -59,8 +60,11 @@ def session_factory() -> async_sessionmaker[AsyncSession]:
 @cache
 def read_session_factory() -> async_sessionmaker[AsyncSession]:
     """Makes the sessions of `get_read_session`."""
+    engine = get_engine()
+    if not settings.DB_POOLER:  # which may change sessions between the messages of one SELECT
+        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
     return async_sessionmaker(
-        get_engine().execution_options(isolation_level="AUTOCOMMIT"),
+        engine,
         sync_session_class=ReadOnlySession,
         expire_on_commit=False,
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from ..errors import ConfigurationError
 
@@ -59,6 +59,12 @@ def readable_errors() -> Iterator[None]:
         raise CommandError(str(error)) from error
     except DBAPIError as error:
         raise CommandError(_explain_failed_statement(error)) from error
+    except PendingRollbackError as error:
+        # The connection was lost in an autocommit_block, which Alembic then wants to commit.
+        first = error.__context__
+        if not isinstance(first, DBAPIError):
+            raise
+        raise CommandError(_explain_lost_connection(first)) from error
 
 
 def sqlstate(error: Exception) -> str:
@@ -83,17 +89,22 @@ def explain_connection_error(error: Exception, url: URL) -> str:
 
 def _explain_failed_statement(error: DBAPIError) -> str:
     statement = " ".join((error.statement or "").split())
-    place = _place_in_a_revision(error)
     if error.connection_invalidated:
-        return (
-            f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
-            "not finished was not applied: run the command again when the server is back."
-        )
+        return _explain_lost_connection(error)
+    place = _place_in_a_revision(error)
     if place is None:
         return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
     return (
         f"{place}: Postgres refused a statement: {_reason(error)}. Statement: {statement}. "
         "This revision is not marked as applied; correct it, then run the command again."
+    )
+
+
+def _explain_lost_connection(error: DBAPIError) -> str:
+    place = _place_in_a_revision(error)
+    return (
+        f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
+        "not finished was not applied: run the command again when the server is back."
     )
 
 
