@@ -73,7 +73,9 @@ class Address:
         if "application_name" in server_settings:  # libpq knows it; poolers refuse options
             arguments["application_name"] = server_settings.pop("application_name")
         if server_settings:
-            arguments["options"] = " ".join(f"-c {key}={value}" for key, value in server_settings.items())
+            arguments["options"] = " ".join(
+                f"-c {key}={value}" for key, value in server_settings.items()
+            )
         if self.sslrootcert:
             arguments["sslrootcert"] = self.sslrootcert
         elif self.sslmode == "verify-full":

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from zlib import crc32
 
 from alembic.util import CommandError
@@ -22,13 +23,16 @@ log = logging.getLogger("alembic.migrations")
 
 FAMILY = crc32(b"alembic") & 0x7FFFFFFF  # the first half of the key: pg_locks.classid
 EVERY = 0.2  # seconds between two questions
+JUST_ENDED = "it has just ended"
 SAY_EVERY = 5.0  # seconds between two messages about who is being waited for
 
 TRY = text("SELECT pg_try_advisory_lock(:family, :key)")
 RELEASE = text("SELECT pg_advisory_unlock(:family, :key)")
 HOLDER = text(
     """
-    SELECT a.pid, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+    SELECT a.pid, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'),
+           coalesce(a.state LIKE 'idle%', false),
+           coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0)
     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :family AND l.objid = :key
       AND l.objsubid = 2
@@ -37,9 +41,30 @@ HOLDER = text(
 )
 
 
-def lock_key(schema: str | None) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The session that holds the lock. Another role's is seen without `since` and `is_idle`."""
+
+    pid: int
+    name: str
+    since: str | None
+    is_idle: bool
+    silence: float  # seconds since it began or ended its last statement
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.name or 'without a name'}), connected since {self.since}"
+
+
+def _key(schema: str | None) -> dict[str, int]:
     """The key of the lock for the tables of a schema; Postgres keeps databases apart itself."""
     return {"family": FAMILY, "key": crc32((schema or "public").encode()) & 0x7FFFFFFF}
+
+
+def lock_holder(connection: Connection, schema: str | None) -> Holder | None:
+    """Who migrates at this moment."""
+    with connection.begin():
+        row = connection.execute(HOLDER, _key(schema)).first()
+    return Holder(*row) if row else None
 
 
 @contextmanager
@@ -55,7 +80,7 @@ def advisory_lock(connection: Connection, schema: str | None, *, timeout: float)
         CommandError: another process holds the lock for longer, or a pooler would lend this
             session to others.
     """
-    key = lock_key(schema)
+    key = _key(schema)
     require_no_transaction_pooler(connection)
     _notice_when_the_client_is_gone(connection)
     began = said = time.monotonic()
@@ -65,12 +90,13 @@ def advisory_lock(connection: Connection, schema: str | None, *, timeout: float)
         if now - began >= timeout:
             raise CommandError(
                 f"Waited {timeout:g} s for another process that migrates this database: "
-                f"{_holder(connection, key)}. Let it finish and run the command again; if it "
+                f"{lock_holder(connection, schema) or JUST_ENDED}. Let it finish and run the command again; if it "
                 "hangs, end it with SELECT pg_terminate_backend(pid). "
                 "DB_MIGRATION_LOCK_TIMEOUT says how many seconds to wait."
             )
         if not waited or now - said >= SAY_EVERY:
-            log.info("Waiting for another process that migrates: %s", _holder(connection, key))
+            holder = lock_holder(connection, schema) or JUST_ENDED
+            log.info("Waiting for another process that migrates: %s", holder)
             waited, said = True, now
         pause(connection, EVERY)
     try:
@@ -91,15 +117,6 @@ def _release(connection: Connection, key: dict[str, int]) -> None:
 def _ask(connection: Connection, key: dict[str, int]) -> bool:
     with connection.begin():
         return bool(connection.scalar(TRY, key))
-
-
-def _holder(connection: Connection, key: dict[str, int]) -> str:
-    with connection.begin():
-        row = connection.execute(HOLDER, key).first()
-    if row is None:
-        return "it has just ended"
-    pid, name, since = row
-    return f"pid {pid} ({name or 'without a name'}), connected since {since or 'unknown'}"
 
 
 def _notice_when_the_client_is_gone(connection: Connection) -> None:

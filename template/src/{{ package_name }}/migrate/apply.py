@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
-from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +17,7 @@ from .advisory_lock import advisory_lock
 from .command import command_of
 from .connection import pause
 from .errors import sqlstate
+from .history import unknown_revisions
 from .schema import create_schema
 from .timeouts import describe_holders, timeouts
 
@@ -123,7 +123,7 @@ def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
     assert connection is not None
     current = migration.get_current_heads()
     connection.rollback()
-    unknown = [revision for revision in current if not _is_known(revision)]
+    unknown = unknown_revisions(context.script, current)
     if not unknown:
         return bool(current) and not migration.opts["fn"](current, migration)
     text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
@@ -135,13 +135,6 @@ def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
         "version that has it, or bring the file back. To let an older version start on a newer "
         "database, set DB_MIGRATION_AHEAD=warn."
     )
-
-
-def _is_known(revision: str) -> bool:
-    try:
-        return context.script.get_revision(revision) is not None
-    except (CommandError, ResolutionError):
-        return False
 
 
 def _run(connection: Connection, plan: Plan, settings: "Settings") -> None:

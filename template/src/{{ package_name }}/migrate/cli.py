@@ -38,12 +38,38 @@ def status(config: Config) -> None:
         config.print_stdout(f"{name:<9} {value}")
 
 
+def doctor(config: Config, json: bool = False) -> None:
+    """Find out what is wrong between the service and its database; exit code 1 if anything is."""
+    from json import dumps
+
+    from .doctor import examine
+
+    findings = examine(config)
+    ok = all(finding.ok for finding in findings)
+    if json:
+        result = {"ok": ok, "findings": [finding.as_dict() for finding in findings]}
+        config.print_stdout(dumps(result, indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = "ok   " if finding.ok else "WRONG"
+            config.print_stdout("%s %-11s %s", mark, finding.check, finding.text)
+    if not ok:
+        sys.exit(1)
+
+
+def roles(config: Config) -> None:
+    """Print SQL for two roles: DB_MIGRATION_USER owns the tables, DB_USER reads and writes rows."""
+    from .roles import roles_sql
+
+    config.print_stdout("%s", roles_sql())
+
+
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage."""
     if not Path("alembic.ini").exists():
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
-    for command in (start, stop, status):
+    for command in (start, stop, status, doctor, roles):
         command_line.register_command(command)
     try:
         command_line.main()
@@ -53,6 +79,10 @@ def main() -> None:
 
 class DatabaseCommandLine(CommandLine):
     """Alembic's command line, with errors on stderr and 1 as their exit code."""
+
+    _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
+        "json": ("--json", {"action": "store_true", "help": "Print the findings as JSON"})
+    }
 
     def run_cmd(self, config: Config, options: Namespace) -> None:
         """Run the command that was parsed into the options."""

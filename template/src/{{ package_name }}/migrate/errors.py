@@ -77,7 +77,8 @@ def sqlstate(error: Exception) -> str:
 def explain_connection_error(error: Exception, url: URL) -> str:
     """Why there is no connection, to which database, and what to do."""
     reason = _reason(error)
-    remedy = _REMEDIES.get(sqlstate(error)) or next(
+    wants_tls = "no encryption" in reason  # which has the code of a wrong password
+    remedy = (_CHECK_TLS if wants_tls else _REMEDIES.get(sqlstate(error))) or next(
         (remedy for words, remedy in _REMEDIES.items() if words in reason), _IS_IT_RUNNING
     )
     host = url.query.get("host") or url.host

@@ -1,0 +1,221 @@
+"""What `db doctor` finds out: everything that would keep the service from its database."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from ..database.metadata import SCHEMA
+from ..errors import ConfigurationError
+from .advisory_lock import lock_holder
+from .connection import make_engine, with_connection
+from .history import unknown_revisions
+from .pooler import is_transaction_pooled
+
+OLDEST_SERVER = 14  # the oldest major version that its makers still mend
+SILENCE = 10  # seconds without a statement after which a migration is taken for dead
+
+PRIVILEGES = text(
+    """
+    SELECT current_user, current_database(),
+           has_database_privilege(current_database(), 'CREATE'),
+           (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = :schema)
+    """
+)
+INVALID_INDEXES = text(
+    """
+    SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT i.indisvalid AND n.nspname = :schema
+      AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
+    ORDER BY 1
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: whether it is in order, and a sentence about it."""
+
+    check: str
+    ok: bool
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine(config: Config) -> list[Finding]:
+    """Look at everything, from the settings to the tables; what cannot be looked at because of
+    something else that is wrong is left out.
+    """
+    try:
+        from ..config import settings
+
+        address, migrating = settings.address, settings.migration_address
+        driver, migration_driver = settings.DB_DRIVER_ASYNC, settings.migration_driver
+    except ConfigurationError as error:
+        return [Finding("settings", False, str(error))]
+    findings = [Finding("settings", True, f"migrations use {migrating}")]
+
+    def look(connection: Connection) -> list[Finding]:
+        return list(_look(config, connection))
+
+    findings += _connected(lambda: with_connection(make_engine(migrating, migration_driver), look))
+    if (address, driver) != (migrating, migration_driver):
+
+        def look_as_application(connection: Connection) -> list[Finding]:
+            return [
+                Finding("application", True, f"the application reaches {address}"),
+                *([] if settings.DB_POOLER else [_application_s_pooler(connection)]),
+            ]
+
+        findings += _connected(
+            lambda: with_connection(make_engine(address, driver), look_as_application)
+        )
+    return findings
+
+
+def _connected(look: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return look()
+    except (CommandError, ConfigurationError) as error:
+        return [Finding("connection", False, str(error))]
+
+
+def _look(config: Config, connection: Connection) -> Iterator[Finding]:
+    yield _server(connection)
+    yield _pooler(connection)
+    yield _privileges(connection)
+    yield from _revisions(config, connection)
+    yield _indexes(connection)
+    yield _lock(connection)
+
+
+def _server(connection: Connection) -> Finding:
+    version: str = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    major = int(version.split(".")[0].split()[0])
+    connection.rollback()
+    if major < OLDEST_SERVER:
+        return Finding(
+            "server",
+            False,
+            f"The server is PostgreSQL {version}, older than {OLDEST_SERVER}, the oldest that is "
+            "supported. Move the database to a newer server (pg_dump and pg_restore).",
+        )
+    return Finding("server", True, f"PostgreSQL {version}")
+
+
+def _pooler(connection: Connection) -> Finding:
+    if is_transaction_pooled(connection):
+        return Finding(
+            "pooler",
+            False,
+            "Migrations would go through a pooler in transaction mode. Set DB_MIGRATION_HOST and "
+            "DB_MIGRATION_PORT to the Postgres server itself.",
+        )
+    return Finding("pooler", True, "nothing between migrations and the server changes sessions")
+
+
+def _application_s_pooler(connection: Connection) -> Finding:
+    if is_transaction_pooled(connection):
+        return Finding(
+            "pooler",
+            False,
+            "The application goes through a pooler in transaction mode. Set "
+            "DB_POOLER=transaction, so that it does without prepared statements.",
+        )
+    return Finding("pooler", True, "the application keeps its sessions")
+
+
+def _privileges(connection: Connection) -> Finding:
+    schema = SCHEMA or "public"
+    user, database, may_create_schemas, may_create = connection.execute(
+        PRIVILEGES, {"schema": schema}
+    ).one()
+    connection.rollback()
+    if may_create or (may_create is None and may_create_schemas):
+        return Finding("privileges", True, f'"{user}" may create tables in schema "{schema}"')
+    if may_create is None:
+        return Finding(
+            "privileges",
+            False,
+            f'Schema "{schema}" is not there, and role "{user}" may not create it. As the owner '
+            f'of the database: CREATE SCHEMA "{schema}" AUTHORIZATION "{user}";',
+        )
+    return Finding(
+        "privileges",
+        False,
+        f'Role "{user}" may not create tables in schema "{schema}" (of "public", since Postgres '
+        f'15, only the owner of the database may). As the owner of database "{database}": '
+        f'GRANT CREATE, USAGE ON SCHEMA "{schema}" TO "{user}";',
+    )
+
+
+def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
+    script = ScriptDirectory.from_config(config)
+    migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+    current = migration.get_current_heads()
+    connection.rollback()
+    heads = script.get_heads()
+    if len(heads) > 1:
+        yield Finding(
+            "heads",
+            False,
+            f"The history has several heads, {', '.join(heads)}, so `upgrade head` cannot "
+            "choose. Join them: uv run alembic merge heads",
+        )
+    unknown = unknown_revisions(script, current)
+    if unknown:
+        yield Finding(
+            "revision",
+            False,
+            f"The database is at revision {', '.join(unknown)}, which is not in this code: a "
+            "newer version has migrated it, or the revision's file was removed.",
+        )
+    elif set(current) != set(heads):
+        steps = list(script.iterate_revisions(tuple(heads), current or "base"))
+        yield Finding(
+            "revision",
+            False,
+            f"{len(steps)} {'revision is' if len(steps) == 1 else 'revisions are'} not applied: "
+            "uv run alembic upgrade head",
+        )
+    else:
+        yield Finding("revision", True, f"{', '.join(current) or 'none'} (head)")
+
+
+def _indexes(connection: Connection) -> Finding:
+    rows = connection.execute(INVALID_INDEXES, {"schema": SCHEMA or "public"}).all()
+    connection.rollback()
+    if rows:
+        names = ", ".join(f"{index} of {table}" for index, table in rows)
+        return Finding(
+            "indexes",
+            False,
+            f"Invalid, so that Postgres does not use them: {names}. A CREATE INDEX CONCURRENTLY "
+            "was cut off: run its revision again, or REINDEX INDEX CONCURRENTLY, or drop it.",
+        )
+    return Finding("indexes", True, "all are valid")
+
+
+def _lock(connection: Connection) -> Finding:
+    holder = lock_holder(connection, SCHEMA)
+    if holder is None:
+        return Finding("lock", True, "nobody is migrating")
+    if holder.is_idle and holder.silence >= SILENCE:
+        return Finding(
+            "lock",
+            False,
+            f"The lock of migrations is held by {holder}, which has done nothing for "
+            f"{holder.silence:.0f} s and may be dead. To end it: "
+            f"SELECT pg_terminate_backend({holder.pid});",
+        )
+    return Finding("lock", True, f"{holder} is migrating")

@@ -1,0 +1,112 @@
+"""SQL for two roles: one that owns the tables and migrates, one that reads and writes rows."""
+
+from alembic.util import CommandError
+
+from ..config import settings
+from ..database.metadata import SCHEMA
+
+VERSION_TABLE = "alembic_version"
+
+
+def roles_sql() -> str:
+    """What a superuser runs once, in the database, for the roles of the settings. It can be run
+    again, and takes over the tables that are there. Passwords are not in it.
+
+    Raises:
+        CommandError: the settings name one role for both.
+        ConfigurationError: DB_* settings are missing.
+    """
+    database, application = settings.address.name, settings.address.user
+    owner = settings.DB_MIGRATION_USER or application
+    if owner == application:
+        raise CommandError(
+            "DB_USER and DB_MIGRATION_USER are the same role. Set DB_MIGRATION_USER to the name "
+            "of the role that owns the tables and migrates, DB_USER to that of the application's."
+        )
+    names = {
+        "database": _identifier(database),
+        "schema": _identifier(SCHEMA or "public"),
+        "schema_text": _literal(SCHEMA or "public"),
+        "owner": _identifier(owner),
+        "owner_text": _literal(owner),
+        "application": _identifier(application),
+        "application_text": _literal(application),
+        "version_table": VERSION_TABLE,
+    }
+    return TEMPLATE.format(**names)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+TEMPLATE = """\
+-- Run as a superuser, connected to database {database}. It may be run again.
+BEGIN;
+
+DO $do$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {owner_text}) THEN
+        CREATE ROLE {owner} LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {application_text}) THEN
+        CREATE ROLE {application} LOGIN;
+    END IF;
+END $do$;
+
+-- Who may connect, and who may create things.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC, {application};
+GRANT CONNECT ON DATABASE {database} TO {application};
+GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {owner};
+CREATE SCHEMA IF NOT EXISTS {schema};
+REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {application};
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
+GRANT USAGE ON SCHEMA {schema} TO {application};
+
+-- The version table is here before the first migration, so that the application cannot write it.
+CREATE TABLE IF NOT EXISTS {schema}.{version_table} (
+    version_num varchar(32) NOT NULL,
+    CONSTRAINT {version_table}_pkc PRIMARY KEY (version_num)
+);
+
+-- What is there already belongs to the owner from now on.
+DO $do$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER %s %s OWNER TO %I',
+                      CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+                                     WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                      c.oid::regclass, {owner_text})
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = {schema_text} AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')
+                                                    AND c.relkind = 'S')
+        UNION ALL
+        SELECT format('ALTER TYPE %s OWNER TO %I', t.oid::regtype, {owner_text})
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE n.nspname = {schema_text} AND t.typtype IN ('e', 'd')
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $do$;
+
+-- The application reads and writes rows, in the tables of today and in those of later revisions.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {application};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {application};
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema}
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {application};
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema}
+    GRANT USAGE, SELECT ON SEQUENCES TO {application};
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {schema}.{version_table} FROM {application};
+
+COMMIT;
+
+-- Roles that are new have no password yet. In psql:
+--   \\password {owner}
+--   \\password {application}
+"""
