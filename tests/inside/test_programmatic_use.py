@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from my_service.config import settings
 from my_service.database.address import Address
-from my_service.migrate.command import run_command
+from my_service.migrate.command import run_command, upgrade_to_head
 from my_service.migrate.connection import make_engine, with_connection
 from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -52,6 +52,30 @@ async def test_a_command_leaves_a_running_loop_free_in_a_thread(empty_database: 
     await asyncio.to_thread(run_command, command.upgrade, "head")
     ticking.cancel()
     assert ticks > 5
+    assert tables(empty_database) == MIGRATED
+
+
+async def test_an_application_migrates_when_it_starts(empty_database: Address) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0.001)
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.gather(*(upgrade_to_head() for _ in range(4)))
+    ticking.cancel()
+    assert ticks > 5
+    assert tables(empty_database) == MIGRATED
+    await upgrade_to_head()
+
+
+def test_it_does_so_from_several_threads(empty_database: Address) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(asyncio.run, upgrade_to_head()) for _ in range(4)]:
+            done.result()
     assert tables(empty_database) == MIGRATED
 
 

@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
+from uuid import uuid4
 
 from sqlalchemy import URL
 
@@ -11,6 +12,13 @@ from ..errors import ConfigurationError
 SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 CONNECT_TIMEOUT = 10  # seconds
+
+# https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#prepared-statement-name-with-pgbouncer
+_UNPREPARED_ASYNCPG: dict[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,12 @@ class Address:
             query={"host": self.socket_directory} if self.socket_directory else {},
         )
 
-    def connect_args(self, driver: str, **server_settings: str) -> dict[str, Any]:
+    def connect_args(
+        self, driver: str, *, pooled: bool = False, **server_settings: str
+    ) -> dict[str, Any]:
         """What `create_engine(connect_args=...)` needs beside the URL: TLS, a time limit and
-        settings of the session, such as `application_name`.
+        settings of the session, such as `application_name`. With `pooled`, sessions may change
+        between transactions, so nothing is prepared in them.
 
         Raises:
             ConfigurationError: the root certificate cannot be read.
@@ -65,11 +76,14 @@ class Address:
                 "ssl": self._ssl(),
                 "timeout": CONNECT_TIMEOUT,
                 "server_settings": server_settings,
+                **(_UNPREPARED_ASYNCPG if pooled else {}),
             }
         arguments: dict[str, Any] = {
             "sslmode": self.sslmode,
             "connect_timeout": CONNECT_TIMEOUT,
         }
+        if pooled and driver == "psycopg":
+            arguments["prepare_threshold"] = None
         if "application_name" in server_settings:  # libpq knows it; poolers refuse options
             arguments["application_name"] = server_settings.pop("application_name")
         if server_settings:

@@ -63,7 +63,7 @@ def _review(
         scripts.clear()
         log.info("The models and the database agree: no revision was written.")
     if command_of(migration.config) != "check":  # it looks at the one script that it knows
-        build_concurrently(scripts)
+        build_concurrently(scripts, migration.opts["target_metadata"])
 
 
 def _lost_renames(

@@ -7,6 +7,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import ops
+from sqlalchemy import MetaData
 
 from . import operations
 
@@ -21,13 +22,13 @@ class DropIndexConcurrently(ops.DropIndexOp):
     """In a revision: drop_index_concurrently."""
 
 
-def build_concurrently(scripts: list[ops.MigrationScript]) -> None:
+def build_concurrently(scripts: list[ops.MigrationScript], metadata: MetaData) -> None:
     """Move indexes that are added to existing tables into a revision of their own, behind the
     rest: such an index cannot be part of a transaction, and a revision that was killed must
     either be rolled back or bear to be run again.
     """
     for script in list(scripts):
-        up = [_take_index(item, script) for item in _new_indexes(script)]
+        up = [_take_index(item, script) for item in _new_indexes(script, metadata)]
         if not up:
             continue
         down: list[ops.MigrateOperation] = [_drop(item) for item in reversed(up)]
@@ -47,7 +48,9 @@ def build_concurrently(scripts: list[ops.MigrationScript]) -> None:
         )
 
 
-def _new_indexes(script: ops.MigrationScript) -> list[tuple[ops.ModifyTableOps, ops.CreateIndexOp]]:
+def _new_indexes(
+    script: ops.MigrationScript, metadata: MetaData
+) -> list[tuple[ops.ModifyTableOps, ops.CreateIndexOp]]:
     """The indexes that are added to tables that exist, each with the group it is in."""
     assert script.upgrade_ops is not None
     created = {
@@ -60,13 +63,14 @@ def _new_indexes(script: ops.MigrationScript) -> list[tuple[ops.ModifyTableOps, 
         for group in script.upgrade_ops.ops
         if isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in created
         for item in group.ops
-        if isinstance(item, ops.CreateIndexOp) and not _is_partitioned(item)
+        if isinstance(item, ops.CreateIndexOp) and not _is_partitioned(item, metadata)
     ]
 
 
-def _is_partitioned(item: ops.CreateIndexOp) -> bool:
+def _is_partitioned(item: ops.CreateIndexOp, metadata: MetaData) -> bool:
     """Postgres builds no index concurrently on a table that consists of others."""
-    table = item.to_index().table
+    name = f"{item.schema}.{item.table_name}" if item.schema else item.table_name
+    table = metadata.tables.get(name)
     return table is not None and bool(table.dialect_options["postgresql"]["partition_by"])
 
 

@@ -20,11 +20,11 @@ from .errors import explain_connection_error
 Result = TypeVar("Result")
 
 
-def make_engine(address: Address, driver: str, **options: Any) -> Engine:
-    """An engine that keeps no connection open."""
+def make_engine(address: Address, driver: str, *, pooled: bool = False, **options: Any) -> Engine:
+    """An engine that keeps no connection open. With `pooled`, there may be a pooler."""
     return create_engine(
         address.url(driver),
-        connect_args=address.connect_args(driver),
+        connect_args=address.connect_args(driver, pooled=pooled),
         poolclass=NullPool,
         **options,
     )

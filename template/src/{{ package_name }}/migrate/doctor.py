@@ -68,7 +68,9 @@ def examine(config: Config) -> list[Finding]:
     def look(connection: Connection) -> list[Finding]:
         return list(_look(config, connection))
 
-    findings += _connected(lambda: with_connection(make_engine(migrating, migration_driver), look))
+    findings += _connected(
+        lambda: with_connection(make_engine(migrating, migration_driver, pooled=True), look)
+    )
     if (address, driver) != (migrating, migration_driver):
 
         def look_as_application(connection: Connection) -> list[Finding]:
@@ -78,7 +80,7 @@ def examine(config: Config) -> list[Finding]:
             ]
 
         findings += _connected(
-            lambda: with_connection(make_engine(address, driver), look_as_application)
+            lambda: with_connection(make_engine(address, driver, pooled=True), look_as_application)
         )
     return findings
 

@@ -1,0 +1,167 @@
+"""`db doctor` names what is wrong, each thing in a sentence."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import Render
+from pgbouncer import pooler
+from project import Project, said, wait_until
+from server import Database
+from test_addresses import server_of_its_own
+from test_poolers import TOLERANT
+from test_poolers import pgbouncer as pgbouncer
+from test_races import held_lock
+
+
+@pytest.fixture
+def project(render: Render) -> Project:
+    """A project whose database is in order."""
+    project = render()
+    project.alembic("upgrade", "head")
+    return project
+
+
+def wrong(project: Project) -> dict[str, str]:
+    """What the doctor finds wrong, by check; both outputs and the exit code have to say so."""
+    done = project.db("doctor", "--json", ok=False)
+    result = json.loads(done.stdout)
+    found = {item["check"]: item["text"] for item in result["findings"] if not item["ok"]}
+    assert result["ok"] is (not found)
+    assert done.returncode == (1 if found else 0)
+    assert "Traceback" not in said(done)
+    people = project.db("doctor", ok=False)
+    assert people.returncode == done.returncode
+    assert people.stdout.count("WRONG") == len(found)
+    password = project.environment.get("DB_PASSWORD")
+    assert not password or password not in said(done) + said(people)
+    return found
+
+
+def test_nothing_is_wrong(project: Project) -> None:
+    assert wrong(project) == {}
+    assert wrong(project.given(DB_DRIVER_ASYNC="asyncpg")) == {}
+
+
+def test_missing_and_wrong_settings(render: Render) -> None:
+    project = render()
+    assert (
+        "DB_HOST and DB_PORT are not set"
+        in wrong(project.given(DB_HOST="", DB_PORT=""))["settings"]
+    )
+    assert "uv add 'psycopg[binary]'" in wrong(project.given(DB_DRIVER_SYNC="psycopg"))["settings"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"host": "nowhere.invalid"}, "Name or service not known. Is the server running?"),
+        ({"port": 1}, "Connection refused. Is the server running?"),
+        ({"password": "wrong"}, "A data folder or volume that existed before keeps the password"),
+        ({"name": "nowhere"}, 'database "nowhere" does not exist. Check DB_NAME'),
+        ({"user": "nobody-here"}, "Check DB_USER and DB_PASSWORD"),
+    ],
+    ids=["host", "port", "password", "database", "user"],
+)
+def test_a_server_that_cannot_be_reached(
+    service: Project, database: Database, change: dict[str, object], words: str
+) -> None:
+    there = replace(database, **change)  # type: ignore[arg-type]
+    found = wrong(service.given(**there.environment))
+    assert list(found) == ["connection"]
+    assert words in found["connection"]
+
+
+def test_a_server_without_tls(service: Project, database: Database) -> None:
+    found = wrong(service.given(**database.environment, DB_SSLMODE="require"))
+    assert "Check DB_SSLMODE" in found["connection"]
+
+
+def test_a_server_that_demands_tls(service: Project, tmp_path: Path) -> None:
+    with server_of_its_own(service, tmp_path) as (project, database):
+        rules = project.path / ".postgres" / "data" / "pg_hba.conf"
+        with database.connect() as connection:
+            rules.resolve().write_text("hostssl all all all scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: "connection" in wrong(project))
+        found = wrong(project)
+    assert "no encryption" in found["connection"]
+    assert "Check DB_SSLMODE" in found["connection"]
+
+
+def test_a_schema_that_the_role_may_not_create_in(service: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(service.given(**guest.environment))
+    assert 'GRANT CREATE, USAGE ON SCHEMA "public" TO "guest' in found["privileges"]
+    assert "since Postgres 15" in found["privileges"]
+
+
+def test_a_schema_that_the_role_may_not_create(render: Render, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(render(database_schema="sales").given(**guest.environment))
+    assert 'CREATE SCHEMA "sales" AUTHORIZATION "guest' in found["privileges"]
+
+
+def test_revisions_that_are_not_applied(project: Project) -> None:
+    project.alembic("downgrade", "base")
+    assert wrong(project) == {"revision": "1 revision is not applied: uv run alembic upgrade head"}
+
+
+def test_a_revision_that_the_code_does_not_have(project: Project, database: Database) -> None:
+    database.query("UPDATE alembic_version SET version_num = 'tomorrow'")
+    assert "revision tomorrow, which is not in this code" in wrong(project)["revision"]
+
+
+def test_several_heads(project: Project) -> None:
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
+    assert "uv run alembic merge heads" in wrong(project)["heads"]
+
+
+def test_an_invalid_index(project: Project, database: Database) -> None:
+    database.query("INSERT INTO notes (title) VALUES ('twice'), ('twice')")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.query("CREATE UNIQUE INDEX CONCURRENTLY half ON notes (title)")
+    assert "half of notes" in wrong(project)["indexes"]
+
+
+def test_a_lock_of_a_dead_migration(project: Project, database: Database) -> None:
+    with held_lock(database) as pid:
+        assert wrong(project) == {}  # it may be at work
+        with database.connect() as connection:
+            connection.execute("SELECT pg_sleep(10)")
+        assert f"SELECT pg_terminate_backend({pid})" in wrong(project)["lock"]
+
+
+def test_poolers(project: Project, database: Database, pgbouncer: Path) -> None:
+    with pooler(pgbouncer, database, "transaction", **TOLERANT) as pooled:
+        through = project.given(**pooled.environment)
+        assert "Set DB_MIGRATION_HOST" in wrong(through)["pooler"]
+        past = through.given(DB_MIGRATION_HOST=database.host, DB_MIGRATION_PORT=str(database.port))
+        assert "Set DB_POOLER=transaction" in wrong(past)["pooler"]
+        assert wrong(past.given(DB_POOLER="transaction")) == {}
+
+
+def test_a_server_that_is_too_old(project: Project) -> None:
+    # There is none here: the oldest that is supported is said to be one of the far future.
+    path = project.file("src/*/migrate/doctor.py")
+    path.write_text(re.sub(r"OLDEST_SERVER = \d+", "OLDEST_SERVER = 99", path.read_text()))
+    assert "older than 99" in wrong(project)["server"]
+
+
+@contextmanager
+def role(database: Database, name: str) -> Iterator[Database]:
+    """A role that may log in and nothing else."""
+    name = f"{name}_{database.name[-20:]}"
+    sql = psycopg.sql
+    with database.connect() as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret-of-guests'").format(sql.Identifier(name))
+        )
+        yield replace(database, user=name, password="secret-of-guests")
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
