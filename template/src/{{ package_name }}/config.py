@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .database.address import Address, SSLMode
+from .database.address import Address
+from .database.tls import SSLMode
 from .errors import ConfigurationError
 from .paths import PROJECT_ROOT
 

@@ -1,15 +1,12 @@
 """Where a database is and how to log in, in the words of each driver."""
 
-import ssl
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from sqlalchemy import URL
 
-from ..errors import ConfigurationError
-
-SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+from .tls import SSLMode, tls_of
 
 CONNECT_TIMEOUT = 10  # seconds
 
@@ -73,7 +70,7 @@ class Address:
         """
         if driver == "asyncpg":
             return {
-                "ssl": self._ssl(),
+                "ssl": tls_of(self.sslmode, self.sslrootcert),
                 "timeout": CONNECT_TIMEOUT,
                 "server_settings": server_settings,
                 **(_UNPREPARED_ASYNCPG if pooled else {}),
@@ -95,21 +92,3 @@ class Address:
         elif self.sslmode == "verify-full":
             arguments["sslrootcert"] = "system"
         return arguments
-
-    def _ssl(self) -> str | ssl.SSLContext:
-        """libpq's sslmode and sslrootcert as asyncpg takes them.
-
-        https://www.postgresql.org/docs/current/libpq-ssl.html: with a root certificate,
-        `require` verifies the certificate as `verify-ca` does.
-        """
-        verifies = self.sslmode in ("verify-ca", "verify-full")
-        if not verifies and not (self.sslmode == "require" and self.sslrootcert):
-            return self.sslmode
-        try:
-            context = ssl.create_default_context(cafile=self.sslrootcert or None)
-        except OSError as error:
-            raise ConfigurationError(
-                f"DB_SSLROOTCERT is {self.sslrootcert}, which is no file of certificates: {error}"
-            ) from error
-        context.check_hostname = self.sslmode == "verify-full"
-        return context

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from sqlalchemy import Enum
 from sqlalchemy.orm import DeclarativeBase
 
-from .metadata import SCHEMA
 from .metadata import metadata as project_metadata
+from .schema import SCHEMA
 
 
 class Base(DeclarativeBase):

@@ -127,7 +127,7 @@ def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
     if not unknown:
         return bool(current) and not migration.opts["fn"](current, migration)
     text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
-    if may_be_ahead and command_of(context.config) in ("upgrade", None):
+    if may_be_ahead and command_of(context.config) in ("upgrade", "migrate", None):
         log.warning("%s: a newer version has migrated it. Nothing was done.", text)
         return True
     raise CommandError(

@@ -64,12 +64,19 @@ def roles(config: Config) -> None:
     config.print_stdout("%s", roles_sql())
 
 
-def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage."""
+def migrate(config: Config) -> None:
+    """Bring the database to the newest revision; quickly done where it is there already."""
+    from alembic.command import upgrade
+
+    upgrade(config, "head")
+
+
+def run() -> None:
+    """Run the command of sys.argv."""
     if not Path("alembic.ini").exists():
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
-    for command in (start, stop, status, doctor, roles):
+    for command in (start, stop, status, migrate, doctor, roles):
         command_line.register_command(command)
     try:
         command_line.main()

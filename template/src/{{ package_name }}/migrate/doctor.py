@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from ..database.metadata import SCHEMA
+from ..database.schema import SCHEMA
 from ..errors import ConfigurationError
 from .advisory_lock import lock_holder
 from .connection import make_engine, with_connection

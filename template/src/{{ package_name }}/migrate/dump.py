@@ -6,7 +6,7 @@ import subprocess
 from alembic.util import CommandError
 
 from ..database.address import Address
-from ..database.metadata import SCHEMA
+from ..database.schema import SCHEMA
 from .local.binaries import find_binaries
 
 

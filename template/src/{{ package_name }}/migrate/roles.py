@@ -3,7 +3,7 @@
 from alembic.util import CommandError
 
 from ..config import settings
-from ..database.metadata import SCHEMA
+from ..database.schema import SCHEMA
 
 VERSION_TABLE = "alembic_version"
 

@@ -6,7 +6,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from ..config import settings
-from ..database.metadata import SCHEMA
+from ..database.schema import SCHEMA
 from .connection import make_engine, with_connection
 
 

@@ -6,11 +6,7 @@ https://alembic.sqlalchemy.org/en/latest/naming.html
 
 from sqlalchemy import MetaData
 
-{% if database_schema == 'public' %}
-SCHEMA: str | None = None  # the first one on the search path: public
-{% else %}
-SCHEMA: str | None = "{{ database_schema }}"
-{% endif %}
+from .schema import SCHEMA
 
 metadata = MetaData(
     schema=SCHEMA,

@@ -1,0 +1,101 @@
+"""Whether there is nothing to do, before SQLAlchemy and Alembic are imported.
+
+Every start of a container asks this, and nearly always the answer is yes. Where anything is out
+of the ordinary the answer is no, and the ordinary way does the work or says what is wrong.
+"""
+
+import os
+import re
+
+from ..database.schema import SCHEMA
+from ..errors import ConfigurationError
+from ..paths import PROJECT_ROOT
+from .wire import UnsureError, ask
+
+SECRETS_DIR = os.environ.get("SECRETS_DIR", "/run/secrets")
+MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+# Settings that make no difference where there is nothing to do.
+INDIFFERENT = re.compile(r"DB_(DRIVER_(A?SYNC)|POOLER|MIGRATION_(LOCK_.*|STATEMENT_TIMEOUT|AHEAD))")
+KNOWN = re.compile(r"DB_((MIGRATION_)?(HOST|PORT|USER|PASSWORD)|NAME|SSLMODE|SSLROOTCERT)")
+
+REVISION = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']\s*$""", re.MULTILINE)
+DOWN_REVISION = re.compile(
+    r"""^down_revision\b[^=\n]*=\s*(None|["'][^"'\n]+["']|\([^()]*\))\s*$""", re.MULTILINE
+)
+# A history that is not simply in migrations/versions.
+ELSEWHERE = re.compile(r"^\s*(version_locations|recursive_version_locations)\s*=", re.MULTILINE)
+
+
+def is_at_head() -> bool:
+    """Whether the database is at the one head of the history. False where that is not sure."""
+    try:
+        return _current_revisions(_settings()) == [_head()]
+    except (OSError, ValueError, KeyError, UnsureError, ConfigurationError):
+        return False
+
+
+def _settings() -> dict[str, str]:
+    """The DB_* settings from the environment and from files of secrets, as config.py takes them.
+    `.env` is for developers, who have the time.
+    """
+    if (PROJECT_ROOT / ".env").exists():
+        raise UnsureError(".env has rules of its own")
+    found: dict[str, str] = {}
+    if os.path.isdir(SECRETS_DIR):
+        for name in os.listdir(SECRETS_DIR):
+            if name.upper().startswith("DB_"):
+                with open(os.path.join(SECRETS_DIR, name), encoding="utf-8") as file:
+                    found[name] = file.read().strip()
+    found |= {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().startswith("DB_") and value
+    }
+    for name in found:
+        if not KNOWN.fullmatch(name) and not INDIFFERENT.fullmatch(name):
+            raise UnsureError(name)
+    return found
+
+
+def _current_revisions(settings: dict[str, str]) -> list[str | None]:
+    """What is in the version table."""
+    sslmode = settings.get("DB_SSLMODE", "prefer")
+    if sslmode not in MODES:
+        raise UnsureError(sslmode)
+    plain = {name: settings[f"DB_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
+    used = {name: settings.get(f"DB_MIGRATION_{name}") or value for name, value in plain.items()}
+    if settings.get("DB_POOLER") and used["HOST"] + used["PORT"] == plain["HOST"] + plain["PORT"]:
+        raise UnsureError("only the pooler's address is known")
+    table = f'"{SCHEMA}".alembic_version' if SCHEMA else "alembic_version"
+    return ask(
+        used["HOST"],
+        int(used["PORT"]),
+        used["USER"],
+        used["PASSWORD"],
+        used["NAME"],
+        f"SELECT version_num FROM {table}",
+        sslmode=sslmode,  # type: ignore[arg-type]
+        sslrootcert=settings.get("DB_SSLROOTCERT", ""),
+    )
+
+
+def _head() -> str:
+    """The one revision that no other follows, by the text of the files."""
+    configuration = (PROJECT_ROOT / "alembic.ini").read_text(encoding="utf-8")
+    if (
+        ELSEWHERE.search(configuration)
+        or "script_location = %(here)s/migrations\n" not in configuration
+    ):
+        raise UnsureError("revisions may be elsewhere")
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    for path in (PROJECT_ROOT / "migrations" / "versions").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        revision, down = REVISION.search(source), DOWN_REVISION.search(source)
+        if not revision or not down or revision[1] in revisions:
+            raise UnsureError(path)
+        revisions.add(revision[1])
+        followed.update(re.findall(r"""["']([^"']+)["']""", down[1]))
+    [head] = revisions - followed
+    return head
