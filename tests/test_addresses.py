@@ -136,12 +136,10 @@ def test_tls_is_what_libpq_s_words_say(
     root: str | None,
     outcome: str,
 ) -> None:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(certified).configure_cert(context)
+    context, authority, another = server_context(certified)
     settings = {"DB_SSLMODE": mode}
     if root:
-        trusted = authority if root == "its" else trustme.CA()
+        trusted = authority if root == "its" else another
         trusted.cert_pem.write_to_path(tmp_path / "root.crt")
         settings["DB_SSLROOTCERT"] = str(tmp_path / "root.crt")
     with (
@@ -162,6 +160,14 @@ def test_tls_is_what_libpq_s_words_say(
             assert done.returncode == 0, said(done)
             assert owner_of_notes(database) == database.user
             assert (relay.encrypted > 0) == (outcome == "encrypted")
+
+
+def server_context(certified: str) -> tuple[ssl.SSLContext, trustme.CA, trustme.CA]:
+    """TLS for a server that is certified under a name, by whom, and another authority."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(certified).configure_cert(context)
+    return context, authority, trustme.CA()
 
 
 @contextmanager

@@ -1,0 +1,183 @@
+"""`db migrate`: quick where there is nothing to do, and in all else what `upgrade head` is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Render
+from project import Project, said
+from proxy import proxy
+from server import Database
+from test_addresses import owner, server_context
+
+NOTHING = "The database is at the newest revision: nothing to do."
+
+QUICKLY = """
+import sys
+from my_service.migrate.quick import is_at_head
+print(is_at_head())
+assert not {"sqlalchemy", "alembic", "asyncpg", "pydantic", "asyncio"} & sys.modules.keys()
+"""
+
+
+def quickly(project: Project) -> bool:
+    """Whether the quick way says that there is nothing to do."""
+    return {"True\n": True, "False\n": False}[project.run("python", "-c", QUICKLY).stdout]
+
+
+@pytest.fixture
+def project(render: Render) -> Project:
+    """A project whose database is at the head."""
+    project = render()
+    assert not quickly(project)
+    assert "Running upgrade" in said(project.db("migrate"))
+    return project
+
+
+def test_it_migrates_and_then_has_nothing_to_do(project: Project, database: Database) -> None:
+    assert quickly(project)
+    done = project.db("migrate")
+    assert said(done).strip() == NOTHING
+    assert done.stdout == ""
+    project.alembic("revision", "-m", "one more")
+    assert not quickly(project)
+    assert "Running upgrade" in said(project.db("migrate"))
+    assert quickly(project)
+
+
+def test_another_schema(render: Render) -> None:
+    project = render(database_schema="sales")
+    project.db("migrate")
+    assert quickly(project)
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_an_empty_database(render: Render, example: bool) -> None:
+    project = render(example=example)
+    assert not quickly(project)
+    project.db("migrate")
+    assert quickly(project) is example  # without a revision there is no head
+
+
+@pytest.mark.parametrize("password", ["%@:/#?&'\" \\+=", "long" * 50, "é数"])
+def test_any_password(service: Project, server: Database, password: str) -> None:
+    name = f"quick_{abs(hash(password))}"
+    with owner(server, name, password) as database:
+        project = service.given(**database.environment)
+        (outside := project.path / ".env").rename(aside := outside.with_suffix(".aside"))
+        try:
+            project.db("migrate")
+            # A password that is not ASCII may have to be normalised, which the drivers do.
+            assert quickly(project) is password.isascii()
+            assert project.db("migrate").returncode == 0
+            assert not quickly(project.given(DB_PASSWORD="wrong"))
+        finally:
+            aside.rename(outside)
+
+
+def test_what_is_wrong_is_said_in_the_ordinary_way(project: Project, database: Database) -> None:
+    for change, words in {
+        ("DB_PASSWORD", "wrong"): "Check DB_USER and DB_PASSWORD",
+        ("DB_PORT", "1"): "Connection refused",
+        ("DB_PORT", "abc"): "DB_PORT: Input should be a valid integer",
+        ("DB_SSLMODE", "maybe"): "DB_SSLMODE",
+        ("DB_SSLMODE", "require"): "Check DB_SSLMODE",
+        ("DB_HOST", ""): "DB_HOST is not set",
+        ("DB_POOLER", "transaction"): "Set DB_MIGRATION_HOST",
+    }.items():
+        done = project.given(**dict([change])).db("migrate", ok=False)
+        assert done.returncode == 1
+        assert words in " ".join(done.stderr.split())
+        assert "Traceback" not in said(done)
+    database.query("UPDATE alembic_version SET version_num = 'tomorrow'")
+    assert "not in this code" in said(project.db("migrate", ok=False))
+    assert project.given(DB_MIGRATION_AHEAD="warn").db("migrate").returncode == 0
+
+
+def test_what_is_out_of_the_ordinary_takes_the_ordinary_way(
+    project: Project, database: Database
+) -> None:
+    assert not quickly(project.given(db_sslmode="verify-full"))  # pydantic reads it too
+    configuration = project.path / "alembic.ini"
+    configuration.write_text(
+        configuration.read_text().replace(
+            "[alembic]\n", "[alembic]\nversion_locations = %(here)s/migrations/versions\n"
+        )
+    )
+    assert not quickly(project)
+    assert project.db("migrate").returncode == 0
+    configuration.write_text(configuration.read_text().replace("version_locations", "# v"))
+    assert quickly(project)
+    (project.path / ".env").write_text("DB_SSLMODE=prefer\n")
+    assert not quickly(project)
+    assert project.db("migrate").returncode == 0
+    (project.path / ".env").unlink()
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
+    assert not quickly(project)
+    assert "heads" in said(project.db("migrate", ok=False))
+    project.alembic("upgrade", "heads")
+    project.alembic("merge", "heads", "-m", "Join them")
+    project.db("migrate")
+    assert quickly(project)
+
+
+def test_settings_from_files_of_secrets(
+    project: Project, database: Database, tmp_path: Path
+) -> None:
+    for name, value in database.environment.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    project.environment.clear()
+    assert quickly(project.given(SECRETS_DIR=str(tmp_path)))
+    assert not quickly(project.given(SECRETS_DIR=str(tmp_path), DB_NAME="nowhere"))
+
+
+def test_migrations_may_have_an_address_and_a_role_of_their_own(
+    project: Project, database: Database
+) -> None:
+    nowhere = replace(database, port=1, user="app", password="wrong")
+    there = project.given(
+        **nowhere.environment,
+        DB_MIGRATION_PORT=str(database.port),
+        DB_MIGRATION_USER=database.user,
+        DB_MIGRATION_PASSWORD=database.password,
+    )
+    assert quickly(there)
+
+
+@pytest.mark.parametrize(
+    ("mode", "root", "quick", "encrypted"),
+    [
+        ("disable", None, True, False),
+        ("prefer", None, True, True),
+        ("require", None, True, True),
+        ("verify-full", "its", True, True),
+        ("verify-full", "another", False, False),
+    ],
+)
+def test_tls(
+    project: Project,
+    database: Database,
+    tmp_path: Path,
+    mode: str,
+    root: str | None,
+    quick: bool,
+    encrypted: bool,
+) -> None:
+    context, authority, another = server_context("localhost")
+    settings = {"DB_SSLMODE": mode}
+    if root:
+        trusted = authority if root == "its" else another
+        trusted.cert_pem.write_to_path(tmp_path / "root.crt")
+        settings["DB_SSLROOTCERT"] = str(tmp_path / "root.crt")
+    with proxy(database.host, database.port, context) as relay:
+        through = replace(database, host="localhost", port=relay.port)
+        assert quickly(project.given(**through.environment, **settings)) is quick
+        assert (relay.encrypted > 0) == encrypted
+
+
+def test_it_takes_few_round_trips(project: Project, database: Database) -> None:
+    with proxy(database.host, database.port) as relay:
+        through = replace(database, port=relay.port)
+        assert quickly(project.given(**through.environment, DB_SSLMODE="disable"))
+        assert relay.round_trips == 5  # start, two of SCRAM, the question, the end
