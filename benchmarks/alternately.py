@@ -19,11 +19,21 @@ class Measured:
         return self.ours / self.other
 
 
-def alternately(ours: Callable[[], object], other: Callable[[], object], rounds: int) -> Measured:
-    """Time both in turns, after one run of each that does not count."""
-    ours()
-    other()
-    times = [(seconds(ours), seconds(other)) for _ in range(rounds)]
+def alternately(
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    rounds: int,
+    *,
+    before: Callable[[], object] = lambda: None,
+) -> Measured:
+    """Time both in turns, after one run of each that does not count. `before` comes before each
+    turn and is not timed.
+    """
+    times = []
+    for _ in range(rounds + 1):
+        before()
+        times.append((seconds(ours), seconds(other)))
+    del times[0]
     return Measured(median(time for time, _ in times), median(time for _, time in times))
 
 

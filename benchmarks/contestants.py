@@ -46,6 +46,7 @@ class Contestant:
     programs: Path
     models: Path
     base: str
+    database: Database
     environment: dict[str, str] = field(repr=False)
 
     def alembic(self, *arguments: str) -> None:
@@ -66,6 +67,17 @@ class Contestant:
             raise SystemExit(
                 f"{done.args} exits with {done.returncode}:\n{done.stdout}{done.stderr}"
             )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start Alembic and leave it running."""
+        return subprocess.Popen(
+            (self.programs / "alembic", *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def write_models(self, tables: int) -> None:
         """Write a module of models for every ten tables."""
@@ -104,7 +116,7 @@ def ours(template: Project, to: Path, database: Database) -> Contestant:
     environment = clean_environment() | database.environment
     programs = to / ".venv" / "bin"
     environment["PATH"] = f"{programs}:{environment['PATH']}"  # ruff, which revisions go through
-    return Contestant(to, programs, project.models, "..base", environment)
+    return Contestant(to, programs, project.models, "..base", database, environment)
 
 
 def bare(programs: Path, to: Path, database: Database) -> Contestant:
@@ -130,7 +142,7 @@ def bare(programs: Path, to: Path, database: Database) -> Contestant:
     models.mkdir()
     (models / "__init__.py").touch()
     (models / "base.py").write_text(BARE_BASE)
-    return Contestant(to, programs, models, ".base", environment)
+    return Contestant(to, programs, models, ".base", database, environment)
 
 
 def _replace(path: Path, old: str, new: str) -> None:

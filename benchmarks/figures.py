@@ -10,6 +10,7 @@ from statistics import median
 import isolation
 from alternately import Measured, alternately, seconds
 from contestants import Contestant, bare, ours, rendered
+from deploys import EMPTY, campaigns, write_revisions
 from project import Project
 from proxy import proxy
 from psycopg import sql
@@ -49,9 +50,29 @@ def no_op(bench: Bench) -> Iterator[str]:
         )
         yield _line("upgrade head, nothing to do", times, "bare", aim=0.9)
         times = alternately(
+            lambda: mine.program("db", "migrate"),
+            lambda: other.alembic("upgrade", "head"),
+            bench.rounds,
+        )
+        yield _line("db migrate, nothing to do", times, "bare", aim=0.2)
+        times = alternately(
             lambda: mine.alembic("current"), lambda: other.alembic("current"), bench.rounds
         )
         yield _line("current", times, "bare", aim=0.9)
+
+
+def history(bench: Bench) -> Iterator[str]:
+    """`upgrade head` of an empty database through 100 revisions."""
+    with bench.both("history") as (mine, other):
+        for contestant in (mine, other):
+            write_revisions(contestant, 100)
+        times = alternately(
+            lambda: mine.alembic("upgrade", "head"),
+            lambda: other.alembic("upgrade", "head"),
+            bench.rounds,
+            before=lambda: [each.database.query(EMPTY) for each in (mine, other)],
+        )
+        yield _line("upgrade head, 100 revisions", times, "bare", aim=1.1)
 
 
 def check(bench: Bench) -> Iterator[str]:
@@ -113,6 +134,7 @@ def wire(bench: Bench) -> Iterator[str]:
                 return relay.round_trips
 
         yield f"{'upgrade head, nothing to do':34}{round_trips('alembic', 'upgrade', 'head'):5} RT"
+        yield f"{'db migrate, nothing to do':34}{round_trips('db', 'migrate'):5} RT"
         for kind in ("read", "write"):
             few, many = (round_trips("python", "-c", READ, kind, times) for times in ("1", "11"))
             yield f"{f'get by primary key, {kind} session':34}{(many - few) / 10:5g} RT"
@@ -141,7 +163,15 @@ def first_minute(bench: Bench) -> Iterator[str]:
         yield f"{name:34}{median(times):7.2f} s"
 
 
-FIGURES = {figure.__name__: figure for figure in (no_op, check, foreign, tests, wire, first_minute)}
+def deploys(bench: Bench) -> Iterator[str]:
+    """Races, crashes and traffic: how many runs, and how many of them failed."""
+    yield from campaigns(bench.both, bench.rounds)
+
+
+FIGURES = {
+    figure.__name__: figure
+    for figure in (no_op, history, check, foreign, tests, wire, first_minute, deploys)
+}
 
 
 def _line(name: str, times: Measured, other: str, aim: float) -> str:

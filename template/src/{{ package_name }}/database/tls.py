@@ -1,17 +1,14 @@
 """What libpq's sslmode and sslrootcert mean, for drivers that take Python's TLS."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
-def tls_of(sslmode: SSLMode, sslrootcert: str) -> "str | SSLContext":
-    """What verifies the server's certificate; the mode itself where nothing does.
+def tls_of(sslmode: SSLMode, sslrootcert: str) -> Any:
+    """The ssl.SSLContext that verifies the server's certificate; the mode itself where none does.
 
     https://www.postgresql.org/docs/current/libpq-ssl.html: with a root certificate, `require`
     verifies the certificate as `verify-ca` does.

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
@@ -20,9 +20,6 @@ from .errors import sqlstate
 from .history import unknown_revisions
 from .schema import create_schema
 from .timeouts import describe_holders, timeouts
-
-if TYPE_CHECKING:
-    from ..config import Settings
 
 log = logging.getLogger("alembic.migrations")
 
@@ -74,7 +71,12 @@ def run_migrations(schema: str | None) -> None:
             ),
             plan.watching(connection),
         ):
-            _run(connection, plan, settings)
+            _run(
+                connection,
+                plan,
+                tries=settings.DB_MIGRATION_LOCK_RETRIES + 1,
+                lock_wait=settings.DB_MIGRATION_LOCK_WAIT,
+            )
 
 
 class Plan:
@@ -137,8 +139,7 @@ def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
     )
 
 
-def _run(connection: Connection, plan: Plan, settings: "Settings") -> None:
-    tries = settings.DB_MIGRATION_LOCK_RETRIES + 1
+def _run(connection: Connection, plan: Plan, *, tries: int, lock_wait: float) -> None:
     for number in range(1, tries + 1):
         try:
             with context.begin_transaction():
@@ -148,7 +149,7 @@ def _run(connection: Connection, plan: Plan, settings: "Settings") -> None:
             if sqlstate(error) not in RETRIED:
                 raise
             committed_midway = plan.committed_midway
-            reason = describe_holders(connection, error, settings.DB_MIGRATION_LOCK_WAIT)
+            reason = describe_holders(connection, error, lock_wait)
             if committed_midway:
                 # Its first half stays; the whole of it again would fail at what is there already.
                 raise CommandError(

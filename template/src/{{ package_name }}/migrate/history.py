@@ -1,6 +1,7 @@
 """Questions to the history of revisions."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
@@ -13,7 +14,6 @@ def unknown_revisions(script: ScriptDirectory, revisions: Iterable[str]) -> list
 
 
 def _is_known(script: ScriptDirectory, revision: str) -> bool:
-    try:
+    with suppress(CommandError, ResolutionError):
         return script.get_revision(revision) is not None
-    except (CommandError, ResolutionError):
-        return False
+    return False

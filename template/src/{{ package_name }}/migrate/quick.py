@@ -6,6 +6,7 @@ of the ordinary the answer is no, and the ordinary way does the work or says wha
 
 import os
 import re
+from contextlib import suppress
 
 from ..database.schema import SCHEMA
 from ..errors import ConfigurationError
@@ -29,10 +30,9 @@ ELSEWHERE = re.compile(r"^\s*(version_locations|recursive_version_locations)\s*=
 
 def is_at_head() -> bool:
     """Whether the database is at the one head of the history. False where that is not sure."""
-    try:
+    with suppress(OSError, ValueError, KeyError, UnsureError, ConfigurationError):
         return _current_revisions(_settings()) == [_head()]
-    except (OSError, ValueError, KeyError, UnsureError, ConfigurationError):
-        return False
+    return False
 
 
 def _settings() -> dict[str, str]:

@@ -1,0 +1,167 @@
+"""What happens to both in a deploy: many processes at once, processes that are killed, traffic."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from contestants import Contestant
+from history import body, expected
+from server import Database
+
+EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+
+LENGTH = 10
+PROCESSES = 8
+LONG_TRANSACTION = 6.0  # seconds
+PATIENCE = 60  # seconds for one process; bare ones may wait for each other for ever
+
+HEADER = '''"""Step {number}"""
+
+from alembic import op
+{imports}
+revision = "step{number:03}"
+down_revision = {down_revision!r}
+
+
+def upgrade() -> None:
+{body}
+
+def downgrade() -> None:
+    pass
+'''
+
+OURS_INDEX = body(3)
+BARE_INDEX = """\
+    with op.get_context().autocommit_block():
+        op.create_index("ix_items_total", "items", ["total"], postgresql_concurrently=True)
+"""
+IMPORT = "from my_service.migrate.operations import create_index_concurrently\n"
+
+Both = Callable[[str], AbstractContextManager[tuple[Contestant, Contestant]]]
+
+
+def write(contestant: Contestant, bodies: list[str], imports: str = "") -> None:
+    """Write a history in place of the one that is there."""
+    folder = contestant.folder / "migrations" / "versions"
+    for path in folder.glob("*.py"):
+        path.unlink()
+    for number, text in enumerate(bodies, start=1):
+        (folder / f"{number:03}.py").write_text(
+            HEADER.format(
+                number=number,
+                imports=imports,
+                down_revision=f"step{number - 1:03}" if number > 1 else None,
+                body=text,
+            )
+        )
+
+
+def write_revisions(contestant: Contestant, number: int) -> None:
+    """Write that many revisions, of a table with an index each."""
+    table = "    op.execute('CREATE TABLE t{0} (id int PRIMARY KEY)')\n"
+    write(contestant, [table.format(each) for each in range(number)])
+
+
+def write_deploy(contestant: Contestant, *, is_ours: bool, pause: float) -> None:
+    """Write tables, data that would show if they were changed twice, and a concurrent index."""
+    bodies = [
+        body(number)
+        .format(number=number, pause=pause)
+        .replace(OURS_INDEX, OURS_INDEX if is_ours else BARE_INDEX)
+        for number in range(1, LENGTH + 1)
+    ]
+    write(contestant, bodies, IMPORT if is_ours else "")
+
+
+def campaigns(both: Both, rounds: int) -> Iterator[str]:
+    """One line for each kind of trouble."""
+    with both("deploys") as (mine, other):
+        for contestant, pause in ((mine, 0.05), (other, 0.05)):
+            write_deploy(contestant, is_ours=contestant is mine, pause=pause)
+        for name, campaign in (("races", race), ("kills", kill)):
+            failed = {id(mine): 0, id(other): 0}
+            for turn in range(rounds):
+                for contestant in (mine, other):
+                    contestant.database.query(EMPTY)
+                    failed[id(contestant)] += not campaign(contestant, turn)
+            yield (
+                f"{name}, {rounds} of each: failed {failed[id(mine)]:3}"
+                f"   bare {failed[id(other)]:3}"
+            )
+        waits = [longest_wait(contestant) for contestant in (mine, other)]
+        yield f"longest wait of a reader: {waits[0]:5.1f} s   bare {waits[1]:5.1f} s"
+
+
+def race(contestant: Contestant, _turn: int) -> bool:
+    """Whether 8 processes at once all succeed, and each revision was applied once."""
+    processes = [contestant.begin("upgrade", "head") for _ in range(PROCESSES)]
+    deadline = time.monotonic() + PATIENCE
+    ok = True
+    for process in processes:
+        try:
+            process.communicate(timeout=max(0.1, deadline - time.monotonic()))
+        except Exception:
+            process.kill()
+            process.communicate()
+        ok &= process.returncode == 0
+    return ok and is_complete(contestant.database)
+
+
+def kill(contestant: Contestant, turn: int) -> bool:
+    """Whether the next run finishes what one that is killed at a random moment began."""
+    process = contestant.begin("upgrade", "head")
+    time.sleep(random.Random(turn).uniform(0.4, 1.1))
+    process.kill()
+    process.communicate()
+    again = contestant.begin("upgrade", "head")
+    try:
+        again.communicate(timeout=PATIENCE)
+    except Exception:
+        again.kill()
+        again.communicate()
+    return again.returncode == 0 and is_complete(contestant.database)
+
+
+def is_complete(database: Database) -> bool:
+    """Whether every revision was applied exactly once and the index is valid."""
+    marks, total, _ = expected(LENGTH)
+    tables = "SELECT to_regclass('marks') IS NOT NULL AND to_regclass('ix_items_total') IS NOT NULL"
+    return (
+        database.value(tables)
+        and [step for (step,) in database.query("SELECT step FROM marks ORDER BY 1")] == marks
+        and database.query("SELECT DISTINCT total FROM items") == [(total,)]
+        and database.value(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_items_total'::regclass"
+        )
+    )
+
+
+def longest_wait(contestant: Contestant) -> float:
+    """Seconds that a reader waits while a revision wants a table that a report is reading."""
+    database = contestant.database
+    database.query(EMPTY)
+    database.query("CREATE TABLE items (id int)")
+    write(contestant, ["    op.execute('ALTER TABLE items ADD COLUMN total int')\n"])
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        with database.connect() as connection:
+            while not stop.is_set():
+                began = time.monotonic()
+                connection.execute("SELECT * FROM items")
+                waits.append(time.monotonic() - began)
+                time.sleep(0.01)
+
+    reader = threading.Thread(target=read)
+    with database.connect() as report, report.transaction():
+        report.execute("SELECT * FROM items")
+        migrating = contestant.begin("upgrade", "head")
+        reader.start()
+        time.sleep(LONG_TRANSACTION)
+    migrating.communicate(timeout=PATIENCE)
+    stop.set()
+    reader.join()
+    return max(waits)
