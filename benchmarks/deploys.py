@@ -151,7 +151,7 @@ def longest_wait(contestant: Contestant) -> float:
         with database.connect() as connection:
             while not stop.is_set():
                 began = time.monotonic()
-                connection.execute("SELECT * FROM items")
+                connection.execute("SELECT count(*) FROM items")
                 waits.append(time.monotonic() - began)
                 time.sleep(0.01)
 
