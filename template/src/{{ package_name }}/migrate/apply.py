@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from .advisory_lock import advisory_lock
 from .command import command_of
 from .connection import pause
-from .errors import sqlstate
+from .errors import explain_lost_connection, sqlstate
 from .history import unknown_revisions
 from .schema import create_schema
 from .timeouts import describe_holders, timeouts
@@ -145,6 +145,9 @@ def _run(connection: Connection, plan: Plan, *, tries: int, lock_wait: float) ->
             with context.begin_transaction():
                 context.run_migrations()
             return
+        except connection.dialect.loaded_dbapi.Error as error:
+            # SQLAlchemy passes those on as they are that happen as an autocommit_block begins.
+            raise CommandError(explain_lost_connection(error)) from error
         except DBAPIError as error:
             if sqlstate(error) not in RETRIED:
                 raise

@@ -65,7 +65,7 @@ def readable_errors() -> Iterator[None]:
         first = error.__context__
         if not isinstance(first, DBAPIError):
             raise
-        raise CommandError(_explain_lost_connection(first)) from error
+        raise CommandError(explain_lost_connection(first)) from error
 
 
 def sqlstate(error: Exception) -> str:
@@ -92,7 +92,7 @@ def explain_connection_error(error: Exception, url: URL) -> str:
 def _explain_failed_statement(error: DBAPIError) -> str:
     statement = " ".join((error.statement or "").split())
     if error.connection_invalidated:
-        return _explain_lost_connection(error)
+        return explain_lost_connection(error)
     place = _place_in_a_revision(error)
     if place is None:
         return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
@@ -102,7 +102,8 @@ def _explain_failed_statement(error: DBAPIError) -> str:
     )
 
 
-def _explain_lost_connection(error: DBAPIError) -> str:
+def explain_lost_connection(error: Exception) -> str:
+    """Where the connection was lost, why, and what to do."""
     place = _place_in_a_revision(error)
     return (
         f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
