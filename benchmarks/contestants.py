@@ -1,6 +1,5 @@
 """What is compared: a rendered project, and what `alembic init -t async` makes of the same models."""
 
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,8 +109,7 @@ def rendered(to: Path, **answers: str) -> Project:
 
 def ours(template: Project, to: Path, database: Database) -> Contestant:
     """A rendered project on a database of its own."""
-    shutil.copytree(template.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
-    project = Project(to, template.package)
+    project = template.copy(to)
     project.run("true")  # makes its virtual environment
     environment = clean_environment() | database.environment
     programs = to / ".venv" / "bin"

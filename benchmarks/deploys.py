@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from contestants import Contestant
 from history import body, expected
@@ -18,6 +19,8 @@ LONG_TRANSACTION = 6.0  # seconds
 PATIENCE = 60  # seconds for one process; bare ones may wait for each other for ever
 
 HEADER = '''"""Step {number}"""
+
+import os
 
 from alembic import op
 {imports}
@@ -64,11 +67,11 @@ def write_revisions(contestant: Contestant, number: int) -> None:
     write(contestant, [table.format(each) for each in range(number)])
 
 
-def write_deploy(contestant: Contestant, *, is_ours: bool, pause: float) -> None:
+def write_deploy(contestant: Contestant, *, is_ours: bool) -> None:
     """Write tables, data that would show if they were changed twice, and a concurrent index."""
     bodies = [
         body(number)
-        .format(number=number, pause=pause)
+        .format(number=number)
         .replace(OURS_INDEX, OURS_INDEX if is_ours else BARE_INDEX)
         for number in range(1, LENGTH + 1)
     ]
@@ -77,9 +80,13 @@ def write_deploy(contestant: Contestant, *, is_ours: bool, pause: float) -> None
 
 def campaigns(both: Both, rounds: int) -> Iterator[str]:
     """One line for each kind of trouble."""
-    with both("deploys") as (mine, other):
-        for contestant, pause in ((mine, 0.05), (other, 0.05)):
-            write_deploy(contestant, is_ours=contestant is mine, pause=pause)
+    with both("deploys") as contestants:
+        mine, other = (
+            replace(contestant, environment=contestant.environment | {"PAUSE": "0.05"})
+            for contestant in contestants
+        )
+        for contestant in (mine, other):
+            write_deploy(contestant, is_ours=contestant is mine)
         for name, campaign in (("races", race), ("kills", kill)):
             failed = {id(mine): 0, id(other): 0}
             for turn in range(rounds):

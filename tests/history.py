@@ -4,6 +4,8 @@ from project import Project
 
 HEADER = '''"""Step {number}"""
 
+import os
+
 from alembic import op
 from {package}.migrate.operations import create_index_concurrently, drop_index_concurrently
 
@@ -29,7 +31,7 @@ COUNT = """\
 """
 COLUMN = """\
     op.execute("ALTER TABLE items ADD COLUMN c{number} int")
-    op.execute("SELECT pg_sleep({pause})")
+    op.execute("SELECT pg_sleep(" + os.environ.get("PAUSE", "0") + ")")
     op.execute("UPDATE items SET c{number} = id")
     op.execute("INSERT INTO marks VALUES ({number})")
 """
@@ -47,8 +49,11 @@ def body(number: int) -> str:
     return COLUMN if number % 2 else COUNT
 
 
-def write_history(project: Project, length: int, *, pause: float = 0.0) -> str:
-    """Write `length` revisions in place of the project's own and return the last one's id."""
+def write_history(project: Project, length: int) -> str:
+    """Write `length` revisions in place of the project's own and return the last one's id.
+
+    The variable PAUSE lets a process that migrates sleep for so many seconds in some of them.
+    """
     for path in project.versions:
         path.unlink()
     for number in range(1, length + 1):
@@ -57,7 +62,7 @@ def write_history(project: Project, length: int, *, pause: float = 0.0) -> str:
             package=project.package,
             revision=f"step{number:03}",
             down_revision=f"step{number - 1:03}" if number > 1 else None,
-        ) + body(number).format(number=number, pause=pause)
+        ) + body(number).format(number=number)
         path = project.path / "migrations" / "versions" / f"{number:03}.py"
         path.write_text(text + "\n\ndef downgrade() -> None:\n    pass\n")
     return f"step{length:03}"

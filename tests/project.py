@@ -69,6 +69,7 @@ class Project:
     path: Path
     package: str
     environment: dict[str, str] = field(default_factory=dict)
+    tools: Path | None = None  # a virtual environment that copies begin with
 
     def given(self, **environment: str) -> "Project":
         """The same project with more variables in its environment."""
@@ -127,4 +128,6 @@ class Project:
     def copy(self, to: Path, **environment: str) -> "Project":
         """The same project in another folder, with an environment of its own."""
         shutil.copytree(self.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
-        return Project(to, self.package, environment)
+        if self.tools:
+            shutil.copytree(self.tools, to / ".venv", symlinks=True, copy_function=os.link)
+        return replace(self, path=to, environment=environment)

@@ -25,7 +25,7 @@ campaigns = pytest.mark.parametrize("runs", [6, pytest.param(50, marks=pytest.ma
 def test_a_killed_migration_is_finished_by_the_next(
     render: Render, server: Database, database: Database, runs: int
 ) -> None:
-    project = prepared(render, length=LENGTH, pause=0.02)
+    project = prepared(render, length=LENGTH).given(PAUSE="0.02")
     duration = timed_upgrade(project)
     assert_applied_once(database, LENGTH)
     for seed in range(runs):
@@ -63,8 +63,8 @@ def local(rendered: Render, tmp_path: Path) -> Iterator[Project]:
     """A project with a server of its own, which may be killed."""
     project = rendered().copy(tmp_path / "my-service")
     project.db("start")
-    write_history(project, LENGTH, pause=0.02)
-    yield project
+    write_history(project, LENGTH)
+    yield project.given(PAUSE="0.02")
     project.db("stop")
     shutil.rmtree((project.path / ".postgres").resolve(), ignore_errors=True)
 

@@ -100,7 +100,10 @@ def test_a_server_of_the_environment_is_used_and_left_as_it_was(
 
 def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Project) -> None:
     (project.path / "tests" / "test_slow.py").write_text(
-        "import time\n\n\ndef test_slow(database: object) -> None:\n    time.sleep(600)\n"
+        "import time\nfrom pathlib import Path\n\n\n"
+        "def test_slow(database: object) -> None:\n"
+        '    Path("slow").touch()\n'
+        "    time.sleep(600)\n"
     )
     project.run("true")
     run = subprocess.Popen(
@@ -109,13 +112,13 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until(lambda: servers_of(project) != [])
+    wait_until((project.path / "slow").exists)
     run.kill()
     run.wait()
     [left] = servers_of(project)
     (project.path / "tests" / "test_slow.py").unlink()
     assert "5 passed" in project.run("pytest").stdout
-    assert not left.is_running()
+    left.wait(timeout=20)
     assert servers_of(project) == []
 
 

@@ -15,9 +15,7 @@ from server import Database
 drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
 
-def prepared(
-    render: Render, driver: str = "asyncpg", *, length: int = 6, pause: float = 0
-) -> Project:
+def prepared(render: Render, driver: str = "asyncpg", *, length: int = 6) -> Project:
     """A project with a history of its own, ready to start processes in."""
     project = render()
     if driver == "asyncpg":
@@ -25,7 +23,7 @@ def prepared(
     else:
         project.run("uv", "add", "--quiet", "psycopg[binary]")
         project = project.given(DB_DRIVER_SYNC=driver)
-    write_history(project, length, pause=pause)
+    write_history(project, length)
     return project
 
 
@@ -65,7 +63,7 @@ def assert_applied_once(database: Database, length: int) -> None:
 def test_processes_that_start_together_apply_each_revision_once(
     render: Render, database: Database, driver: str, number: int, apart: float
 ) -> None:
-    project = prepared(render, driver, pause=0.3)
+    project = prepared(render, driver).given(PAUSE="1")
     said = outcome(upgrade_many(project, number, apart=apart))
     assert_applied_once(database, 6)
     assert sum(text.count("Running upgrade") for text in said) == 6
@@ -77,11 +75,11 @@ def test_processes_that_start_together_apply_each_revision_once(
 def test_when_one_is_killed_the_others_finish(
     render: Render, database: Database, driver: str
 ) -> None:
-    project = prepared(render, driver, pause=1.5)
-    first = project.begin("alembic", "upgrade", "head")
+    project = prepared(render, driver)
+    first = project.given(PAUSE="600").begin("alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))
     others = upgrade_many(project, 3)
-    wait_until(lambda: sessions(database) >= 3)
+    wait_until(lambda: sessions(database) == 4)
     first.kill()
     first.communicate()
     outcome(others)
@@ -91,7 +89,7 @@ def test_when_one_is_killed_the_others_finish(
 def test_a_statement_of_a_killed_process_is_not_waited_for(
     render: Render, database: Database
 ) -> None:
-    project = prepared(render, pause=600)
+    project = prepared(render).given(PAUSE="600")
     hanging = project.begin("alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))
     hanging.kill()
