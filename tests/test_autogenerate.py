@@ -48,6 +48,8 @@ class Change:
     query: LiteralString
 
 
+FOREIGN_KEY = 'owner_id: Mapped[int] = mapped_column(sa.ForeignKey("nowhere.id"))'
+
 COLUMN: LiteralString = (
     "SELECT 1 FROM information_schema.columns WHERE table_schema = %s AND table_name = 'things' "
 )
@@ -272,7 +274,17 @@ class Deep(Base):
         (folder / "model.py").unlink()
 
 
-@pytest.mark.parametrize("broken", ["import nowhere\n", "x = (\n", "1 / 0\n"])
+def test_a_foreign_key_to_nowhere_is_named(project: Project) -> None:
+    project.write_model("things", MODELS.replace("owner_id: Mapped[int]", FOREIGN_KEY))
+    done = project.alembic("check", ok=False)
+    assert done.returncode != 0
+    assert "A foreign key in the models leads nowhere" in said(done)
+    assert "Traceback" not in said(done)
+
+
+@pytest.mark.parametrize(
+    "broken", ["import nowhere\n", "x = (\n", "1 / 0\n", "raise SystemExit(0)\n"]
+)
 def test_a_model_that_cannot_be_imported_is_named_and_nothing_is_dropped(
     project: Project, broken: str
 ) -> None:
@@ -284,5 +296,6 @@ def test_a_model_that_cannot_be_imported_is_named_and_nothing_is_dropped(
         (project.models / "broken.py").unlink()
     assert done.returncode != 0
     assert "models/broken.py cannot be loaded" in said(done)
+    assert "models/broken.py:1: " in said(done)
     assert "Traceback" not in said(done)
     assert project.versions == before

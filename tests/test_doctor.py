@@ -60,7 +60,7 @@ def test_missing_and_wrong_settings(render: Render) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"host": "nowhere.invalid"}, "Name or service not known. Is the server running?"),
+        ({"host": "nowhere.invalid"}, "Name or service not known. Check DB_HOST"),
         ({"port": 1}, "Connection refused. Is the server running?"),
         ({"password": "wrong"}, "A data folder or volume that existed before keeps the password"),
         ({"name": "nowhere"}, 'database "nowhere" does not exist. Check DB_NAME'),
@@ -105,6 +105,12 @@ def test_a_schema_that_the_role_may_not_create(render: Render, database: Databas
     with role(database, "guest") as guest:
         found = wrong(render(database_schema="sales").given(**guest.environment))
     assert 'CREATE SCHEMA "sales" AUTHORIZATION "guest' in found["privileges"]
+
+
+def test_a_version_table_that_the_role_may_not_read(project: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(project.given(**guest.environment))
+    assert "permission denied for table alembic_version" in found["revision"]
 
 
 def test_revisions_that_are_not_applied(project: Project) -> None:

@@ -32,7 +32,7 @@ def test_a_server_that_does_not_answer(
     }[case]
     text = explained(service.given(**where.environment).run(*command, ok=False), database)
     assert f"on {where.host}, port {where.port}" in text
-    assert "Is the server running?" in text
+    assert ("Check DB_HOST" if case == "unknown host" else "Is the server running?") in text
     assert {
         "server down": "Connection refused",
         "unknown host": "Name or service not known",
@@ -78,6 +78,58 @@ def test_a_statement_that_postgres_refuses_is_shown_with_its_place(
     assert project.alembic("current").stdout.strip() == "5f0e1c2d3a4b"
     columns = "SELECT 1 FROM information_schema.columns WHERE column_name = 'half'"
     assert database.query(columns) == []
+
+
+def test_a_downgrade_that_fails_is_still_applied(render: Render, database: Database) -> None:
+    project = render()
+    project.alembic("upgrade", "head")
+    revision = project.versions[0]
+    revision.write_text(
+        revision.read_text().replace('op.drop_table("notes")', 'op.drop_table("x")')
+    )
+    text = explained(project.alembic("downgrade", "-1", ok=False), database)
+    assert "This revision is still applied; correct its downgrade" in text
+    assert project.alembic("current").stdout.strip() == "5f0e1c2d3a4b (head)"
+
+
+def test_what_alembic_only_states_is_told_what_to_do_about(
+    render: Render, database: Database
+) -> None:
+    project = render()
+    behind = explained(project.alembic("check", ok=False), database)
+    assert "First: uv run alembic upgrade head" in behind
+    project.alembic("upgrade", "head")
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
+    assert "Join them: uv run alembic merge heads" in explained(
+        project.alembic("upgrade", "head", ok=False), database
+    )
+    database.query("UPDATE alembic_version SET version_num = 'gone'")
+    gone = explained(project.alembic("current", ok=False), database)
+    assert "identified by 'gone': no file has it" in gone
+
+
+BROKEN = {
+    "no Python": ("def upgrade() -> None:\n    (\n", "SyntaxError"),
+    "an import that fails": ("import nowhere\n", "ModuleNotFoundError"),
+    "another's id": ("revision = '5f0e1c2d3a4b'\ndown_revision = None\n", "Two files have"),
+    "nothing to follow": ("revision = 'x'\ndown_revision = 'lost'\n", "no revision lost"),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("command", [("alembic", "upgrade", "head"), ("db", "status")])
+def test_a_revision_that_cannot_be_loaded_is_named(
+    render: Render, database: Database, source: str, words: str, command: tuple[str, ...]
+) -> None:
+    project = render()
+    (project.path / "migrations" / "versions" / "broken.py").write_text(source)
+    text = explained(project.run(*command, ok=False), database)
+    assert words in text
+    assert "migrations/versions/broken.py" in text
+    done = project.db("doctor", ok=False)
+    assert words in done.stdout
+    assert "Traceback" not in said(done)
 
 
 def test_a_bug_in_a_revision_keeps_its_traceback(render: Render) -> None:

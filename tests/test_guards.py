@@ -52,8 +52,23 @@ def test_two_heads_are_caught(project: Project) -> None:
     first = project.versions[0].name.split("-")[1].split("_")[0]
     for name in ("one", "two"):
         project.alembic("revision", "-m", name, "--head", first, "--splice")
-    done = project.run("pytest", "tests/test_migrations.py", ok=False)
-    assert "uv run alembic merge heads" in done.stdout
+    assert "uv run alembic merge heads" in fails(project, "test_the_history_has_one_head")
+    project.alembic("merge", "heads", "-m", "join them")
+    assert "5 passed" in project.run("pytest").stdout
+
+
+def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
+    write_revision(project, '    op.execute("ALTER TABLE nowhere ADD x int")\n', "")
+    said = project.run("pytest", ok=False).stdout
+    assert 'relation "nowhere" does not exist' in said
+    assert "correct it, then run the command again" in said
+    assert len(said.splitlines()) < 60
+    (project.path / "tests" / "test_alone.py").write_text(
+        "from my_service.database.session import session\n\n\n"
+        "async def test_alone() -> None:\n    async with session():\n        pass\n"
+    )
+    said = project.run("pytest", "tests/test_alone.py", ok=False).stdout
+    assert "In a test the fixtures `database` and `db` set the DB_* settings" in said
 
 
 def test_a_type_that_a_downgrade_leaves_behind_is_caught(project: Project) -> None:

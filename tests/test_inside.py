@@ -15,6 +15,7 @@ def test_inside_a_project(render: Render, module: str) -> None:
     project = render()
     project.environment.clear()
     shutil.copy(INSIDE / module, project.path / "tests")
-    done = project.run("pytest", "-q", f"tests/{module}", ok=False)
+    extra = ["--with=fastapi", "--with=httpx"] if "web_handler" in module else []
+    done = project.run(*extra, "pytest", "-q", f"tests/{module}", ok=False)
     assert done.returncode == 0, done.stdout
     assert_passes(done.stdout)

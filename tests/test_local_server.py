@@ -43,6 +43,8 @@ def test_it_starts_from_nothing_and_says_what_it_did(project: Project) -> None:
     database = database_of(project)
     assert f'database "my_service" on 127.0.0.1:{database.port}' in done.stderr
     assert "Added DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME to .env" in done.stderr
+    assert 'Created role "postgres", a superuser' in done.stderr
+    assert 'Created database "my_service"' in done.stderr
     assert database.password not in said(done)
     assert len(database.password) >= 32
     assert (project.path / ".env").stat().st_mode & 0o777 == 0o600
@@ -58,6 +60,18 @@ def test_starting_twice_is_harmless(project: Project) -> None:
     assert "runs already" in done.stderr
     assert (project.path / ".env").read_text() == settings
     assert server_of(project).pid == server
+
+
+def test_what_it_makes_for_other_settings_is_said(project: Project) -> None:
+    project.db("start")
+    other = project.given(DB_USER="somebody", DB_NAME="elsewhere", DB_PASSWORD="new")
+    done = other.db("start")
+    assert 'Created role "somebody", a superuser' in done.stderr
+    assert 'Created database "elsewhere"' in done.stderr
+    assert "Created" not in other.db("start").stderr
+    changed = other.given(DB_PASSWORD="newer").db("start")
+    assert 'Set the password of role "somebody" to DB_PASSWORD' in changed.stderr
+    assert "newer" not in said(changed)
 
 
 def test_two_starts_at_once_make_one_server(project: Project) -> None:

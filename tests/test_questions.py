@@ -124,6 +124,9 @@ def test_copying_runs_nothing(template: Path) -> None:
         ("3D Maps", "3d-maps", "service_3d_maps"),
         ("Calendar", "calendar-service", "calendar_service"),
         ("Alembic", "alembic-service", "alembic_service"),
+        ("Test", "test-service", "test_service"),
+        ("Postgres", "postgres-service", "postgres_service"),
+        ("Template1", "template1-service", "template1_service"),
         ("--", "my-service", "my_service"),
         ("x" * 100, "x" * 40, "x" * 20),
         ("a" * 19 + " bcd", "a" * 19 + "-bcd", "a" * 19),
@@ -143,5 +146,5 @@ def test_no_name_of_another_module_can_be_taken(template: Path) -> None:
         yaml.safe_load((template / "copier.yml").read_text())["taken_names"]["default"].split()
     )
     python = {name for name in sys.stdlib_module_names if name.islower() and name[0] != "_"}
-    assert python <= taken
+    assert python | {"test", "conftest", "postgres", "template0", "template1"} <= taken
     assert {name for name in (*keyword.kwlist, *keyword.softkwlist) if name.islower()} <= taken

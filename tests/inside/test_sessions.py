@@ -10,7 +10,7 @@ from my_service.database.engine import get_engine
 from my_service.database.models.note import Note
 from my_service.database.session import get_session, read_session, session
 from my_service.errors import ReadOnlyError
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
@@ -71,12 +71,17 @@ async def test_a_reading_session_refuses_to_write() -> None:
             insert(Note).values(title="x"),
             update(Note).values(title="x"),
             delete(Note),
+            text("INSERT INTO notes (title) VALUES ('x')"),
+            text(" truncate notes"),
         ):
             with pytest.raises(ReadOnlyError, match="use session"):
                 await db.execute(statement)
         db.add(Note(title="x"))
         with pytest.raises(ReadOnlyError, match="use session"):
             await db.flush()
+        db.expunge_all()
+        for query in ("SELECT count(*) FROM notes", "with x as (select 0) select * from x"):
+            assert await db.scalar(text(query)) == 0
     assert await count() == 0
 
 

@@ -6,11 +6,14 @@ Add a field for each setting of your own; the DB_* fields are the template's.
 """
 
 import os
+import re
+from contextlib import suppress
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .database.address import Address
@@ -24,6 +27,23 @@ SECRETS_DIR = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
 # What `uv add` calls the drivers.
 _PACKAGES = {"asyncpg": "asyncpg", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 
+
+
+def _require_host(value: str) -> str:
+    """A value with a port, a password or a whole URL in it would lead somewhere else."""
+    if value and not value.startswith("/"):
+        with suppress(ValueError):
+            ip_address(value)
+            return value
+        if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", value) or len(value) > 253:
+            raise ValueError(
+                "it takes a host name, an IP address without brackets, or the directory of a unix "
+                "socket, and nothing besides"
+            )
+    return value
+
+
+Host = Annotated[str, AfterValidator(_require_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
@@ -45,7 +65,7 @@ class Settings(BaseSettings):
         secrets_dir=SECRETS_DIR if os.path.isdir(SECRETS_DIR) else None,
     )
 
-    DB_HOST: str = ""
+    DB_HOST: Host = ""
     DB_PORT: Port | None = None
     DB_USER: str = ""
     DB_PASSWORD: SecretStr = SecretStr("")
@@ -56,7 +76,7 @@ class Settings(BaseSettings):
     DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
     DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
 
-    DB_MIGRATION_HOST: str = ""
+    DB_MIGRATION_HOST: Host = ""
     DB_MIGRATION_PORT: Port | None = None
     DB_MIGRATION_USER: str = ""
     DB_MIGRATION_PASSWORD: SecretStr = SecretStr("")
@@ -155,11 +175,14 @@ def load_settings(**values: Any) -> Settings:
     Raises:
         ConfigurationError: a value is wrong; the text names the setting, not the value.
     """
+    if "SECRETS_DIR" in os.environ and not os.path.isdir(SECRETS_DIR):
+        raise ConfigurationError(f"SECRETS_DIR is {SECRETS_DIR}, and there is no such folder.")
     try:
         return Settings(**values)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
         )
         raise ConfigurationError(
             f"A setting is wrong. {wrong}. Correct it in the environment, in {ENV_FILE} or in "

@@ -5,16 +5,20 @@ In a script, or wherever a `with` block fits:
     async with session() as db:
         db.add(thing)
 
-In a web handler, as a dependency (FastAPI's, here):
+In a web handler, as a dependency. FastAPI has to be told to end it before the answer goes out, or
+the client reads "done" before the commit, which may yet fail:
 
-    async def handler(db: Annotated[AsyncSession, Depends(get_session)]) -> Answer: ...
+    async def handler(
+        db: Annotated[AsyncSession, Depends(get_session, scope="function")],
+    ) -> Answer: ...
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from sqlalchemy import event
+from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
@@ -70,8 +74,13 @@ def read_session_factory() -> async_sessionmaker[AsyncSession]:
     )
 
 
+_READS = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b", re.IGNORECASE)
+
+
 class ReadOnlySession(Session):
-    """Refuses to write: without a transaction, half of a change could stay behind."""
+    """Refuses to write: without a transaction, half of a change could stay behind. It guards
+    against slips: what a function does, or a CTE, it does not see.
+    """
 
 
 @event.listens_for(ReadOnlySession, "before_flush")
@@ -82,5 +91,8 @@ def _refuse_to_flush(db: Session, _context: UOWTransaction, _instances: object) 
 
 @event.listens_for(ReadOnlySession, "do_orm_execute")
 def _refuse_to_write(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
+    reads = state.is_select or (
+        isinstance(state.statement, TextClause) and _READS.match(state.statement.text)
+    )
+    if not reads:
         raise ReadOnlyError(f"read_session() cannot run {state.statement}; use session() instead.")

@@ -4,9 +4,11 @@ import os
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import NoReturn
 
 from alembic.config import CommandLine, Config
 from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..paths import PROJECT_ROOT
@@ -99,8 +101,18 @@ class DatabaseCommandLine(CommandLine):
         except (CommandError, ConfigurationError) as error:
             if wants_traceback:
                 raise
-            print(f"FAILED: {error}", file=sys.stderr)
-            sys.exit(1)
+            _fail(str(error))
+        except DBAPIError as error:
+            if wants_traceback:
+                raise
+            from .errors import explain_refusal
+
+            _fail(explain_refusal(error))
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"FAILED: {text}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _require_unix() -> None:

@@ -1,12 +1,16 @@
 """Makes and drops databases and roles on a server, given an address that may."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from ..database.address import Address
 from .connection import make_engine, with_connection
+from .errors import explain_refusal
 
 Result = TypeVar("Result")
 
@@ -15,30 +19,55 @@ def administer(server: Address, work: Callable[[Connection], Result]) -> Result:
     """Call `work` with a connection in autocommit, to the server's database `postgres`.
 
     Raises:
-        CommandError: there is no connection to be had; the text says why.
+        CommandError: there is no connection to be had, or the role may not do it; the text says why.
     """
     engine = make_engine(server.replaced(name="postgres"), "asyncpg", isolation_level="AUTOCOMMIT")
-    return with_connection(engine, work)
+    try:
+        return with_connection(engine, work)
+    except DBAPIError as error:
+        raise CommandError(
+            f'Role "{server.user}" cannot make or drop databases (it needs CREATEDB): '
+            f"{explain_refusal(error)}"
+        ) from error
 
 
-def provide(server: Address, wanted: Address) -> None:
+def provide(server: Address, wanted: Address) -> list[str]:
     """Make sure that the role and the database of an address exist, the role with its password
-    and all rights.
+    and all rights. Returns what was done, for people.
     """
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> list[str]:
+        done = []
         role = text("SELECT true FROM pg_roles WHERE rolname = :name")
-        verb = "ALTER" if connection.scalar(role, {"name": wanted.user}) else "CREATE"
-        execute(
-            connection,
-            f"{verb} ROLE %I SUPERUSER LOGIN PASSWORD %L",
-            wanted.user,
-            wanted.password,
-        )
+        if not connection.scalar(role, {"name": wanted.user}):
+            execute(
+                connection,
+                "CREATE ROLE %I SUPERUSER LOGIN PASSWORD %L",
+                wanted.user,
+                wanted.password,
+            )
+            done.append(f'Created role "{wanted.user}", a superuser of this server.')
         if not exists(connection, wanted.name):
             create(connection, wanted.name)
+            done.append(f'Created database "{wanted.name}".')
+        if not _logs_in(wanted):
+            execute(
+                connection,
+                "ALTER ROLE %I SUPERUSER LOGIN PASSWORD %L",
+                wanted.user,
+                wanted.password,
+            )
+            done.append(f'Set the password of role "{wanted.user}" to DB_PASSWORD.')
+        return done
 
-    administer(server, work)
+    return administer(server, work)
+
+
+def _logs_in(address: Address) -> bool:
+    with suppress(CommandError):
+        engine = make_engine(address, "asyncpg")
+        return with_connection(engine, lambda connection: True)
+    return False
 
 
 def exists(connection: Connection, name: str) -> bool:

@@ -1,6 +1,6 @@
 """What `db doctor` finds out: everything that would keep the service from its database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,12 +9,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from ..database.schema import SCHEMA
 from ..errors import ConfigurationError
 from .advisory_lock import lock_holder
 from .connection import make_engine, with_connection
-from .history import unknown_revisions
+from .errors import explain_refusal
+from .history import require_sound, unknown_revisions
 from .pooler import is_transaction_pooled
 
 OLDEST_SERVER = 14  # the oldest major version that its makers still mend
@@ -93,12 +95,23 @@ def _connected(look: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _look(config: Config, connection: Connection) -> Iterator[Finding]:
-    yield _server(connection)
-    yield _pooler(connection)
-    yield _privileges(connection)
-    yield from _revisions(config, connection)
-    yield _indexes(connection)
-    yield _lock(connection)
+    """Each check by itself: one that fails does not keep the others from finding something."""
+    checks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "server": lambda: [_server(connection)],
+        "pooler": lambda: [_pooler(connection)],
+        "privileges": lambda: [_privileges(connection)],
+        "revision": lambda: _revisions(config, connection),
+        "indexes": lambda: [_indexes(connection)],
+        "lock": lambda: [_lock(connection)],
+    }
+    for name, check in checks.items():
+        try:
+            yield from check()
+        except CommandError as error:
+            yield Finding(name, False, str(error))
+        except DBAPIError as error:
+            connection.rollback()
+            yield Finding(name, False, explain_refusal(error))
 
 
 def _server(connection: Connection) -> Finding:
@@ -163,6 +176,7 @@ def _privileges(connection: Connection) -> Finding:
 
 def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
     script = ScriptDirectory.from_config(config)
+    require_sound(script)
     migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
     current = migration.get_current_heads()
     connection.rollback()

@@ -1,5 +1,7 @@
 """What migrations/env.py does around `migrate`: logging, models, engine, readable errors."""
 
+import logging
+import sys
 from collections.abc import Callable
 from logging.config import fileConfig
 
@@ -13,6 +15,7 @@ from .command import command_of
 from .connection import with_connection
 from .errors import readable_errors
 from .garbage import without_garbage_collection
+from .history import require_sound
 from .models import load_models
 from .url import fill_in_url
 
@@ -34,6 +37,7 @@ def run(migrate: Migrate) -> None:
     config = context.config
     with readable_errors(), without_garbage_collection(last_work=config.cmd_opts is not None):
         _configure_logging(config)
+        require_sound(context.script)
         if command_of(config) in ("revision", "check", None):  # the others never look at them
             load_models()
         if context.is_offline_mode():
@@ -96,3 +100,5 @@ def _configure_logging(config: Config) -> None:
     """
     if config.cmd_opts is not None and config.config_file_name is not None:
         fileConfig(config.config_file_name, disable_existing_loggers=False, encoding="utf-8")
+        if sys.stdout.isatty():  # where Alembic prints what it logs as an error too
+            logging.getLogger("alembic.util.messaging").setLevel(logging.CRITICAL)

@@ -12,12 +12,14 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from ..errors import ConfigurationError
+from .command import command_of
 
 _CHECK_LOGIN = (
     "Check DB_USER and DB_PASSWORD (for migrations DB_MIGRATION_USER and DB_MIGRATION_PASSWORD, "
     "where set). A data folder or volume that existed before keeps the password it was made with."
 )
 _CHECK_NAME = "Check DB_NAME, or create the database; `uv run db start` creates a local one."
+_CHECK_HOST = "Check DB_HOST (for migrations DB_MIGRATION_HOST, where set)."
 _CHECK_TLS = "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers."
 _CHECK_POOLER = (
     "That is a pooler and no Postgres server: set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the "
@@ -39,6 +41,9 @@ _REMEDIES = {
     "unsupported startup parameter": _CHECK_POOLER,
     "prepared statement": _CHECK_POOLER,
     "does not exist": _CHECK_NAME,
+    "not known": _CHECK_HOST,
+    "failed to resolve": _CHECK_HOST,
+    "resolution": _CHECK_HOST,
     "53300": "Close other connections, or raise max_connections on the server.",
     "57P03": _WAIT,
     "starting up": _WAIT,
@@ -58,6 +63,8 @@ def readable_errors() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise CommandError(str(error)) from error
+    except CommandError as error:
+        raise CommandError(_say_what_to_do(str(error))) from error
     except DBAPIError as error:
         raise CommandError(_explain_failed_statement(error)) from error
     except PendingRollbackError as error:
@@ -66,6 +73,27 @@ def readable_errors() -> Iterator[None]:
         if not isinstance(first, DBAPIError):
             raise
         raise CommandError(explain_lost_connection(first)) from error
+
+
+def _say_what_to_do(text: str) -> str:
+    """Alembic's own errors that say what is wrong and no more."""
+    if text == "Target database is not up to date.":
+        return (
+            "The database is not at the newest revision, so it cannot be compared with the models. "
+            "First: uv run alembic upgrade head"
+        )
+    if text.startswith("Multiple head revisions are present"):
+        heads = ", ".join(context.script.get_heads())
+        return (
+            f"The history has several heads, {heads}, so the command cannot choose. Join them: "
+            "uv run alembic merge heads"
+        )
+    if text.startswith("Can't locate revision identified by"):
+        return (
+            f"{text}: no file has it. If the database names it, a newer version has migrated it, "
+            "or its file was removed. `uv run alembic history` lists what there is."
+        )
+    return text
 
 
 def sqlstate(error: Exception) -> str:
@@ -89,16 +117,24 @@ def explain_connection_error(error: Exception, url: URL) -> str:
     )
 
 
-def _explain_failed_statement(error: DBAPIError) -> str:
+def explain_refusal(error: DBAPIError) -> str:
+    """What Postgres says to a statement that is not a revision's."""
     statement = " ".join((error.statement or "").split())
+    return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
+
+
+def _explain_failed_statement(error: DBAPIError) -> str:
     if error.connection_invalidated:
         return explain_lost_connection(error)
+    statement = " ".join((error.statement or "").split())
     place = _place_in_a_revision(error)
     if place is None:
-        return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
+        return explain_refusal(error)
+    goes_down = command_of(context.config) == "downgrade"
+    state = "still applied; correct its downgrade" if goes_down else "not marked as applied; correct it"
     return (
         f"{place}: Postgres refused a statement: {_reason(error)}. Statement: {statement}. "
-        "This revision is not marked as applied; correct it, then run the command again."
+        f"This revision is {state}, then run the command again."
     )
 
 
@@ -132,4 +168,4 @@ def _reason(error: Exception) -> str:
         return f"TLS was not agreed on: {original.strerror}"
     if isinstance(original, OSError) and original.errno:
         return os.strerror(original.errno) if original.errno > 0 else str(original.strerror)
-    return " ".join(str(original).split()).rstrip(".") or type(original).__name__
+    return " ".join(str(original).split()).rstrip(".?") or type(original).__name__

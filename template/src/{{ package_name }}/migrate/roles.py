@@ -84,12 +84,13 @@ BEGIN
                       c.oid::regclass, {owner_text})
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = {schema_text} AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')
-                                                    AND c.relkind = 'S')
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND (
+              d.deptype = 'e' OR (d.deptype IN ('a', 'i') AND c.relkind = 'S')))
         UNION ALL
         SELECT format('ALTER TYPE %s OWNER TO %I', t.oid::regtype, {owner_text})
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE n.nspname = {schema_text} AND t.typtype IN ('e', 'd')
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
     LOOP
         EXECUTE statement;
     END LOOP;

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from ..config import settings
 from ..database.schema import SCHEMA
 from .connection import make_engine, with_connection
+from .history import require_sound
 
 
 def describe_database(config: Config) -> dict[str, str]:
@@ -25,7 +26,9 @@ def describe_database(config: Config) -> dict[str, str]:
 
     address = settings.migration_address
     version, current = with_connection(make_engine(address, settings.migration_driver), look)
-    heads = ScriptDirectory.from_config(config).get_heads()
+    script = ScriptDirectory.from_config(config)
+    require_sound(script)
+    heads = script.get_heads()
     if not heads:
         revision = "none; the project has no revisions yet"
     elif set(current) == set(heads):

@@ -39,7 +39,7 @@ def migrated_database(server: Address, name: str, *, copy: str) -> Iterator[Addr
             databases.create(connection, name)
             try:
                 with _settings_for(server.replaced(name=name)):
-                    run_command(command.upgrade, "head")
+                    run_command(command.upgrade, "heads")  # several are for a test to find
             except BaseException:
                 databases.drop(connection, name)
                 raise

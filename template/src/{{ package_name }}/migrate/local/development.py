@@ -38,12 +38,13 @@ def start_server() -> str:
                 f"The server runs on port {cluster.admin_address.port}, and DB_PORT is "
                 f"{address.port}. Run `uv run db stop`, then start it again."
             )
-        databases.provide(cluster.admin_address, address)
+        done = databases.provide(cluster.admin_address, address)
         if added:
             add_to_env_file(ENV_FILE, added)
     lines = [
         f"Postgres {'runs already' if was_running else 'runs now'}: {address}.",
         f"Its files are in {_shown(cluster.folder)}; `uv run db stop` stops it, the data stay.",
+        *done,
     ]
     if added:
         lines.append(f"Added {', '.join(added)} to {_shown(ENV_FILE)}.")
