@@ -40,6 +40,7 @@ def scaffolded(checkout: Path) -> Iterator[Project]:
     project = Project(checkout.parent / "my-service", "my_service")
     yield project
     project.db("stop")
+    shutil.rmtree((project.path / ".postgres").resolve())
 
 
 def test_one_line_scaffolds_a_service_and_migrates_it(checkout: Path, scaffolded: Project) -> None:

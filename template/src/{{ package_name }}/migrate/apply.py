@@ -1,7 +1,6 @@
 """Applies revisions: one process at a time, a transaction each, never long in anybody's way."""
 
 import logging
-import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,23 +10,16 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError
 
 from .advisory_lock import advisory_lock
 from .command import command_of
-from .connection import pause
-from .errors import explain_lost_connection, sqlstate
+from .errors import explain_lost_connection
 from .history import unknown_revisions
+from .retries import until_granted
 from .schema import create_schema
-from .timeouts import describe_holders, timeouts
+from .timeouts import timeouts
 
 log = logging.getLogger("alembic.migrations")
-
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available and
-# deadlock_detected. The transaction is rolled back, and the same statement may succeed later.
-RETRIED = ("55P03", "40P01")
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries
 
 
 def run_migrations(schema: str | None) -> None:
@@ -71,12 +63,7 @@ def run_migrations(schema: str | None) -> None:
             ),
             plan.watching(connection),
         ):
-            _run(
-                connection,
-                plan,
-                tries=settings.DB_MIGRATION_LOCK_RETRIES + 1,
-                lock_wait=settings.DB_MIGRATION_LOCK_WAIT,
-            )
+            _run(connection, plan)
 
 
 class Plan:
@@ -139,33 +126,13 @@ def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
     )
 
 
-def _run(connection: Connection, plan: Plan, *, tries: int, lock_wait: float) -> None:
-    for number in range(1, tries + 1):
-        try:
-            with context.begin_transaction():
-                context.run_migrations()
-            return
-        except connection.dialect.loaded_dbapi.Error as error:
-            # SQLAlchemy passes those on as they are that happen as an autocommit_block begins.
-            raise CommandError(explain_lost_connection(error)) from error
-        except DBAPIError as error:
-            if sqlstate(error) not in RETRIED:
-                raise
-            committed_midway = plan.committed_midway
-            reason = describe_holders(connection, error, lock_wait)
-            if committed_midway:
-                # Its first half stays; the whole of it again would fail at what is there already.
-                raise CommandError(
-                    f"{reason} The revision has an autocommit_block, and what it did before that "
-                    "stays: look at what is left to do before you run the command again."
-                ) from error
-            if number == tries:
-                raise CommandError(
-                    f"{reason} Tried {tries} times. The revision is not applied. End the sessions "
-                    "that hold the lock (SELECT pg_terminate_backend(pid)), or run the command "
-                    "again at a quieter time. DB_MIGRATION_LOCK_WAIT is the time for one try, "
-                    "DB_MIGRATION_LOCK_RETRIES the number of further ones."
-                ) from error
-            seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1)) * random.uniform(0.75, 1)
-            log.warning("%s Try %d of %d in %.1f s.", reason, number + 1, tries, seconds)
-            pause(connection, seconds)
+def _run(connection: Connection, plan: Plan) -> None:
+    def attempt() -> None:
+        with context.begin_transaction():
+            context.run_migrations()
+
+    try:
+        until_granted(connection, attempt, may_repeat=lambda: not plan.committed_midway)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # SQLAlchemy passes those on as they are that happen as an autocommit_block begins.
+        raise CommandError(explain_lost_connection(error)) from error

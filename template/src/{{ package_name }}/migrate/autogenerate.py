@@ -1,34 +1,36 @@
-"""What autogenerate compares, and what it says about the result."""
+"""What autogenerate compares, and what becomes of the differences before they are written."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from alembic.operations import ops
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, inspect
 from sqlalchemy.sql.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
 
 from . import enums as enums  # adds native enums to what is compared
 from .command import command_of
-from .concurrent_indexes import build_concurrently
+from .concurrently import split
+from .hazards import mark, refuse_what_must_fail
+from .lines import Line
+from .losses import settle
 
 log = logging.getLogger("alembic.autogenerate")
 
 
 def options(metadata: MetaData) -> dict[str, Any]:
     """The arguments of `context.configure` that a comparison needs."""
+    schemas = {metadata.schema} | {table.schema for table in metadata.tables.values()}
 
     def include_name(
         name: str | None, kind: NameFilterType, _parents: NameFilterParentNames
     ) -> bool:
         """Asked before anything is read, so that other schemas cost nothing."""
-        return kind != "schema" or name == metadata.schema
+        return kind != "schema" or name in schemas
 
     return {
-        "include_schemas": metadata.schema is not None,
+        "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": _is_no_view,
         "compare_server_default": True,
@@ -51,52 +53,43 @@ def _is_no_view(
 def _review(
     migration: MigrationContext, _revision: object, scripts: list[ops.MigrationScript]
 ) -> None:
-    """Warn of what looks like a rename, and write no revision where nothing changed."""
-    for script in scripts:
-        for upgrade in script.upgrade_ops_list:
-            for warning in _lost_renames(upgrade.ops, migration):
-                log.warning(warning)
+    """Write no revision where nothing changed, lose nothing, refuse what must fail, write what is
+    left so that tables stay in use, and mark where that cannot be.
+
+    Raises:
+        CommandError: something would be lost or would fail; the text tells the ways out.
+    """
     assert migration.config is not None
-    if command_of(migration.config) == "revision" and all(
-        upgrade.is_empty() for script in scripts for upgrade in script.upgrade_ops_list
-    ):
+    options = migration.config.cmd_opts
+    if command_of(migration.config) == "check" or not getattr(options, "autogenerate", True):
+        return
+    [script] = scripts
+    assert script.upgrade_ops is not None
+    if script.upgrade_ops.is_empty():
         scripts.clear()
         log.info("The models and the database agree: no revision was written.")
-    if command_of(migration.config) != "check":  # it looks at the one script that it knows
-        build_concurrently(scripts, migration.opts["target_metadata"])
+        return
+    metadata = migration.opts["target_metadata"]
+    settle(migration, script)
+    refuse_what_must_fail(script.upgrade_ops)
+    script.upgrade_ops.ops[:0] = _missing_schemas(migration, metadata)
+    scripts[:] = split(script, metadata)
+    for part in scripts:
+        mark(migration, part)
 
 
-def _lost_renames(
-    operations: list[ops.MigrateOperation], migration: MigrationContext
-) -> Iterator[str]:
-    """A sentence for each column or table that is dropped while a like one is added."""
-
-    def kind(type_: TypeEngine[Any]) -> str:
-        return type_.compile(dialect=migration.dialect)
-
-    for operation in operations:
-        if not isinstance(operation, ops.ModifyTableOps):
-            continue
-        added = [op.column for op in operation.ops if isinstance(op, ops.AddColumnOp)]
-        dropped = [op.to_column() for op in operation.ops if isinstance(op, ops.DropColumnOp)]
-        for old in dropped:
-            for new in added:
-                if kind(old.type) == kind(new.type):
-                    yield (
-                        f"{operation.table_name}.{old.name} is dropped and {new.name} is added: "
-                        "the values would be lost. If it was renamed, write instead: "
-                        f'op.alter_column("{operation.table_name}", "{old.name}", '
-                        f'new_column_name="{new.name}")'
-                    )
-
-    created = [op.to_table() for op in operations if isinstance(op, ops.CreateTableOp)]
-    for op in operations:
-        if isinstance(op, ops.DropTableOp):
-            old_table = op.to_table()
-            for new_table in created:
-                if set(old_table.columns.keys()) == set(new_table.columns.keys()):
-                    yield (
-                        f"Table {old_table.name} is dropped and {new_table.name} is created: the "
-                        "rows would be lost. If it was renamed, write instead: "
-                        f'op.rename_table("{old_table.name}", "{new_table.name}")'
-                    )
+def _missing_schemas(migration: MigrationContext, metadata: MetaData) -> list[Line]:
+    """Lines that make the schemas of single tables. That of all tables is made before the version
+    table is.
+    """
+    assert migration.connection is not None
+    present = inspect(migration.connection).get_schema_names()
+    quote = migration.connection.dialect.identifier_preparer.quote
+    wanted = sorted({table.schema for table in metadata.tables.values() if table.schema})
+    return [
+        Line.of_sql(
+            f"CREATE SCHEMA IF NOT EXISTS {quote(name)}", f"DROP SCHEMA IF EXISTS {quote(name)}"
+        )
+        for name in wanted
+        if name not in present and name != metadata.schema
+    ]

@@ -4,7 +4,7 @@ everything else that wants the table queue behind it.
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
@@ -49,7 +49,7 @@ def describe_holders(connection: Connection, error: DBAPIError, older_than: floa
     Postgres says neither. So: of the tables that others hold, those that the statement names.
     """
     statement = " ".join((error.statement or "").split())
-    with connection.begin():
+    with nullcontext() if connection.in_transaction() else connection.begin():
         held = connection.execute(HOLDERS).all()
     named = [row for row in held if re.search(rf"\b{re.escape(row[0])}\b", statement)]
     rows = named or [row for row in held if row[4] is not None and row[4] >= older_than]

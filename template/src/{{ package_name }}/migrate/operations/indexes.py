@@ -1,4 +1,4 @@
-"""Operations for revisions that Alembic does not have."""
+"""Indexes on tables that are in use."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from alembic import op
 from alembic.util import CommandError
 from sqlalchemy import ColumnElement, TextClause, text
+
+from .outside import is_offline, outside_transaction, row_of, undone_by
 
 INDEX = text(
     """
@@ -27,12 +29,8 @@ def create_index_concurrently(
     unique: bool = False,
     **options: Any,
 ) -> None:
-    """Build an index while others go on reading and writing the table.
-
-    It cannot be part of a transaction: what the revision did before is committed, so keep it the
-    only thing that a revision does. A build that was cut off leaves an invalid index, which is
-    dropped first; one that is there and valid is kept, so a revision that was killed can be run
-    again.
+    """Build an index. A build that was cut off leaves an invalid one, which is dropped first;
+    one that is there and valid is kept.
 
     Args:
         index_name: of the index.
@@ -45,23 +43,22 @@ def create_index_concurrently(
     Raises:
         CommandError: another table has an index of that name, or the index is not valid.
     """
-    with op.get_context().autocommit_block():
-        if op.get_context().as_sql:
-            # Nothing can be asked there, so whatever is there is built again.
-            _drop(index_name, table_name, schema)
-        elif _is_valid(index_name, table_name, schema) is False:
-            _drop(index_name, table_name, schema)
-        op.create_index(
-            index_name,
-            table_name,
-            list(columns),
-            schema=schema,
-            unique=unique,
-            if_not_exists=True,
-            postgresql_concurrently=True,
-            **options,
-        )
-        if not op.get_context().as_sql and not _is_valid(index_name, table_name, schema):
+    with outside_transaction():
+        # Offline nothing can be asked, so whatever is there is built again.
+        if is_offline() or is_valid(index_name, table_name, schema) is False:
+            drop(index_name, table_name, schema)
+        with undone_by(lambda: drop(index_name, table_name, schema)):
+            op.create_index(
+                index_name,
+                table_name,
+                list(columns),
+                schema=schema,
+                unique=unique,
+                if_not_exists=True,
+                postgresql_concurrently=True,
+                **options,
+            )
+        if not is_offline() and not is_valid(index_name, table_name, schema):
             raise CommandError(
                 f"Index {index_name} was built but is not valid, so Postgres does not use it. Run "
                 "the command again: it is dropped and built anew."
@@ -71,26 +68,31 @@ def create_index_concurrently(
 def drop_index_concurrently(
     index_name: str, table_name: str, *, schema: str | None = None, **_options: Any
 ) -> None:
-    """Drop an index while others go on reading and writing the table. One that is gone already
-    is no error, so a revision that was killed can be run again.
+    """Drop an index; one that is gone already is no error.
+
+    Args:
+        index_name: of the index.
+        table_name: of the table.
+        schema: of the table.
     """
-    with op.get_context().autocommit_block():
-        _drop(index_name, table_name, schema)
+    with outside_transaction():
+        drop(index_name, table_name, schema)
 
 
-def _drop(index_name: str, table_name: str, schema: str | None) -> None:
+def drop(index_name: str, table_name: str, schema: str | None) -> None:
+    """The statement alone, outside of a transaction already."""
     op.drop_index(
         index_name, table_name, schema=schema, if_exists=True, postgresql_concurrently=True
     )
 
 
-def _is_valid(index_name: str, table_name: str, schema: str | None) -> bool | None:
-    """Whether the index is valid; None where there is none."""
-    row = (
-        op.get_bind()
-        .execute(INDEX, {"name": index_name, "table": table_name, "schema": schema})
-        .first()
-    )
+def is_valid(index_name: str, table_name: str, schema: str | None) -> bool | None:
+    """Whether the index is valid; None where there is none.
+
+    Raises:
+        CommandError: another table has an index of that name.
+    """
+    row = row_of(INDEX, name=index_name, table=table_name, schema=schema)
     if row is None:
         return None
     if row.relname != table_name:

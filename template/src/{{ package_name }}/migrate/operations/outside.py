@@ -1,0 +1,79 @@
+"""What the operations share: to run outside of the revision's transaction."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from alembic import op
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from ..retries import until_granted
+
+
+def outside_transaction() -> Any:
+    """A block whose statements are committed one by one. What was done before is committed."""
+    return op.get_context().autocommit_block()
+
+
+def is_offline() -> bool:
+    """Whether SQL is written (`--sql`), so that nothing can be asked."""
+    return op.get_context().as_sql
+
+
+def briefly(change: Callable[[], None]) -> None:
+    """Make a change that shuts others out for a moment. It waits no longer for its lock than
+    DB_MIGRATION_LOCK_WAIT, because others queue behind it, and is tried again.
+
+    Raises:
+        CommandError: the lock was not to be had; the text says who held it.
+    """
+    connection = op.get_context().connection
+    if connection is None:
+        change()
+        return
+    from ...config import settings
+
+    milliseconds = round(settings.DB_MIGRATION_LOCK_WAIT * 1000)
+
+    def attempt() -> None:
+        # Outside of a transaction there is no SET LOCAL.
+        connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
+        try:
+            change()
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
+
+    until_granted(connection, attempt)
+
+
+@contextmanager
+def undone_by(undo: Callable[[], None]) -> Iterator[None]:
+    """Where Postgres refuses the work, as rows contradict a constraint, leave nothing of it behind."""
+    try:
+        yield
+    except DBAPIError:
+        with suppress(DBAPIError):
+            undo()
+        raise
+
+
+def run(statement: str) -> None:
+    """Run a statement as it stands: a colon does not begin a parameter."""
+    op.execute(text(statement.replace(":", r"\:")))
+
+
+def row_of(query: TextClause, **values: Any) -> Row[Any] | None:
+    """The first row of a query, if there is one."""
+    return op.get_bind().execute(query, values).first()
+
+
+def quoted(name: str, schema: str | None = None) -> str:
+    """A name for SQL, with its schema where it has one."""
+    quote = op.get_context().dialect.identifier_preparer.quote_identifier
+    return f"{quote(schema)}.{quote(name)}" if schema else quote(name)
+
+
+def literal(value: str) -> str:
+    """A text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
