@@ -1,6 +1,7 @@
 """Indexes that are built and dropped while the table is in use."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_autogenerate_builds_them_apart_and_concurrently(
     render: Render, database: Database, schema: str
 ) -> None:
     project = with_indexes(render, schema)
-    first, second = revision(project, "kinds"), revision(project, "kinds_indexes")
+    first, second = revision(project, "kinds"), revision(project, "kinds_constraints_and_indexes")
     assert "add_column" in first
     assert "index" not in first.split("def upgrade")[1]
     up, down = second.split("def downgrade")
@@ -94,7 +95,7 @@ def test_a_partitioned_table_s_are_built_in_the_ordinary_way(
     project.alembic("upgrade", "head")
     project.write_model("event", source.format(" = mapped_column(index=True)"))
     project.alembic("revision", "--autogenerate", "-m", "Kinds")
-    assert "concurrently" not in revision(project, "kinds")
+    assert "create_index_concurrently" not in revision(project, "kinds")
     project.alembic("upgrade", "head")
     project.alembic("check")
 
@@ -132,6 +133,31 @@ def test_neither_build_nor_drop_is_cut_off_by_the_limit_on_locks(
         said, _ = running.communicate(timeout=PATIENCE)
         assert running.returncode == 0, said
     assert validity(database) == {}
+
+
+def test_the_role_s_own_limits_do_not_cut_them_off(render: Render, database: Database) -> None:
+    project = with_indexes(render, "public")
+    project.alembic("upgrade", "+1")
+    with database.connect() as connection:
+        for limit in ("lock_timeout", "statement_timeout"):
+            connection.execute(f"ALTER DATABASE {database.name} SET {limit} = '200ms'".encode())
+    with writer(database, "public"):
+        running = project.begin("alembic", "upgrade", "head")
+        wait_until(lambda: building_at_work(database))
+        time.sleep(1)
+    said, _ = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 0, said
+
+
+def test_an_index_that_is_another_is_not_taken_for_it(render: Render, database: Database) -> None:
+    project = with_indexes(render, "public")
+    project.alembic("upgrade", "+1")
+    database.query("CREATE INDEX ix_notes_kind ON notes (title)")
+    text = " ".join(project.alembic("upgrade", "head", ok=False).stderr.split())
+    assert "There is another index ix_notes_kind already: CREATE INDEX" in text
+    database.query("DROP INDEX ix_notes_kind")
+    database.query("CREATE INDEX ix_notes_kind ON notes (kind)")
+    project.alembic("upgrade", "head")
 
 
 def test_another_table_s_index_of_that_name_is_not_taken_for_it(

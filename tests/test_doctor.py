@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -129,6 +130,14 @@ def test_several_heads(project: Project) -> None:
     assert "uv run alembic merge heads" in wrong(project)["heads"]
 
 
+def test_branches_that_are_not_all_applied(project: Project) -> None:
+    project.alembic("revision", "-m", "other", "--head=base", "--branch-label=other")
+    found = wrong(project)
+    assert "1 revision is not applied" in found["revision"]
+    project.alembic("upgrade", "heads")
+    assert wrong(project) == {}
+
+
 def test_an_invalid_index(project: Project, database: Database) -> None:
     database.query("INSERT INTO notes (title) VALUES ('twice'), ('twice')")
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -137,10 +146,13 @@ def test_an_invalid_index(project: Project, database: Database) -> None:
 
 
 def test_a_lock_of_a_dead_migration(project: Project, database: Database) -> None:
+    doctor = project.file("src/*/migrate/doctor.py")
     with held_lock(database) as pid:
-        assert wrong(project) == {}  # it may be at work
-        with database.connect() as connection:
-            connection.execute("SELECT pg_sleep(10)")
+        time.sleep(11)
+        assert wrong(project) == {}  # it may pause because it does not get a lock
+        doctor.write_text(
+            doctor.read_text().replace("SILENCE = LONGEST_PAUSE + 30", "SILENCE = 10")
+        )
         assert f"SELECT pg_terminate_backend({pid})" in wrong(project)["lock"]
 
 
@@ -148,6 +160,7 @@ def test_poolers(project: Project, database: Database, pgbouncer: Path) -> None:
     with pooler(pgbouncer, database, "transaction", **TOLERANT) as pooled:
         through = project.given(**pooled.environment)
         assert "Set DB_MIGRATION_HOST" in wrong(through)["pooler"]
+        assert "pooler" not in wrong(through.given(DB_POOLER="session"))
         past = through.given(DB_MIGRATION_HOST=database.host, DB_MIGRATION_PORT=str(database.port))
         assert "Set DB_POOLER=transaction" in wrong(past)["pooler"]
         assert wrong(past.given(DB_POOLER="transaction")) == {}

@@ -68,7 +68,7 @@ def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
         "async def test_alone() -> None:\n    async with session():\n        pass\n"
     )
     said = project.run("pytest", "tests/test_alone.py", ok=False).stdout
-    assert "In a test the fixtures `database` and `db` set the DB_* settings" in said
+    assert "In a test, the fixture `db` sets the DB_* settings" in said
 
 
 def test_a_type_that_a_downgrade_leaves_behind_is_caught(project: Project) -> None:

@@ -1,5 +1,7 @@
 """`db migrate`: quick where there is nothing to do, and in all else what `upgrade head` is."""
 
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +122,71 @@ def test_what_is_out_of_the_ordinary_takes_the_ordinary_way(
     project.alembic("merge", "heads", "-m", "Join them")
     project.db("migrate")
     assert quickly(project)
+
+
+ELSEWHERE = {
+    "with a colon": ("alembic.ini", "[alembic]\n", "[alembic]\nversion_locations: x\n"),
+    "in capitals": ("alembic.ini", "[alembic]\n", "[alembic]\nVersion_Locations = x\n"),
+    "commented out": (
+        "alembic.ini",
+        "script_location = ",
+        "# script_location = %(here)s/migrations\nscript_location = %(here)s/../",
+    ),
+    "another database": ("alembic.ini", "/%(DB_NAME)s", "/other"),
+    "another version table": ("migrations/env.py", "_per_m", '="v", transaction_per_m'),
+    "in pyproject": ("pyproject.toml", "[tool.ruff]\n", "[tool.alembic]\nx = 1\n[tool.ruff]\n"),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_a_history_or_a_database_elsewhere_is_not_overlooked(
+    project: Project, file: str, old: str, new: str
+) -> None:
+    path = project.path / file
+    if "version table" in new or '="v"' in new:
+        old, new = "transaction_per_migration", 'version_table="v", transaction_per_migration'
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert not quickly(project)
+
+
+def test_another_configuration_is_not_overlooked(project: Project, tmp_path: Path) -> None:
+    assert quickly(project)
+    assert not quickly(project.given(ALEMBIC_CONFIG=str(project.path / "alembic.ini")))
+    (tmp_path / "alembic.ini").write_text("[alembic]\n")
+    shown = project.run("python", "-c", QUICKLY, cwd=tmp_path).stdout
+    assert shown == "False\n"
+
+
+MALFORMED = {
+    "nothing": b"",
+    "a short message": b"R\0\0\0\5\0",
+    "a length below zero": b"R\xff\xff\xff\xff",
+    "a huge message": b"R\x7f\xff\xff\xff" + b"x" * 100,
+    "an error": b"E\0\0\0\5\0",
+}
+
+
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_server_that_talks_nonsense_is_not_believed(
+    project: Project, database: Database, answer: bytes
+) -> None:
+    talked = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+
+        def talk() -> None:
+            client, _ = listening.accept()
+            with client:
+                talked.append(client.recv(1000))
+                client.sendall(answer)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        fake = replace(database, host="127.0.0.1", port=listening.getsockname()[1])
+        assert not quickly(project.given(**fake.environment, DB_SSLMODE="disable"))
+        thread.join()
+    assert talked
 
 
 def test_settings_from_files_of_secrets(

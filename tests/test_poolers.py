@@ -114,7 +114,24 @@ def test_migrations_refuse_a_pooler_in_transaction_mode(
 def test_a_pooler_in_session_mode_will_do(
     installed: dict[str, Project], pgbouncer: Path, database: Database, driver: str
 ) -> None:
-    with pooler(pgbouncer, database, "session", **TOLERANT) as pooled:
+    with pooler(pgbouncer, database, "session", default_pool_size=1) as pooled:
         project = installed[driver].given(**pooled.environment)
+        undecided = project.alembic("upgrade", "head", ok=False)
+        assert "DB_POOLER=session" in " ".join(said(undecided).split())
+        project = project.given(DB_POOLER="session")
         project.alembic("upgrade", "head")
         assert "(head)" in project.alembic("current").stdout
+
+
+def test_a_pooler_that_is_said_to_be_in_session_mode_and_is_not(
+    installed: dict[str, Project], pgbouncer: Path, database: Database
+) -> None:
+    settings = TOLERANT | {"server_round_robin": 1}
+    with pooler(pgbouncer, database, "transaction", **settings) as pooled:
+        with pooled.connect() as one, pooled.connect() as two, one.transaction():
+            one.execute("SELECT 1")
+            two.execute("SELECT 1")  # now the pool has two sessions
+        project = installed["psycopg"].given(DB_POOLER="session", **pooled.environment)
+        text = " ".join(said(project.alembic("upgrade", "head", ok=False)).split())
+    assert "A pooler has changed the session in the middle of the migration" in text
+    assert "Traceback" not in text

@@ -1,5 +1,6 @@
 """Many processes migrate one database at once, and some of them are killed."""
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from conftest import Render
 from history import expected, write_history
 from project import PATIENCE, Project, wait_until
 from server import Database
+from test_traffic import wait_for
 
 drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
@@ -95,6 +97,36 @@ def test_a_statement_of_a_killed_process_is_not_waited_for(
     hanging.kill()
     hanging.communicate()
     wait_until(lambda: not busy(database, "pg_sleep"), seconds=20)
+
+
+def test_who_is_waited_for_is_said_every_few_seconds(render: Render, database: Database) -> None:
+    project = prepared(render)
+    waits = project.file("src/*/migrate/advisory_lock.py")
+    waits.write_text(waits.read_text().replace("SAY_EVERY = 5.0", "SAY_EVERY = 0.5"))
+    with held_lock(database):
+        waiting = project.begin("alembic", "upgrade", "head")
+        for _ in range(3):
+            wait_for(waiting, "Waiting for another process that migrates: pid")
+    said, _ = waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode == 0, said
+
+
+def test_each_revision_has_a_transaction_of_its_own(render: Render, database: Database) -> None:
+    project = prepared(render)
+    third = project.versions[3]
+    third.write_text(third.read_text().replace("INSERT INTO marks", "INSERT INTO nothing"))
+    project.alembic("upgrade", "head", ok=False)
+    assert database.query("SELECT version_num FROM alembic_version") == [("step003",)]
+    assert database.query("SELECT step FROM marks") == [(2,)]
+    assert database.query("SELECT DISTINCT total FROM items") == [(1,)]
+
+
+def test_quiet_is_quiet(render: Render, database: Database) -> None:
+    project = prepared(render)
+    loud = project.alembic("upgrade", "+1").stderr
+    assert re.search(r"Finished upgrade  -> step001, Step 1 in \d+\.\d\d s", loud)
+    quiet = project.alembic("--quiet", "upgrade", "head")
+    assert quiet.stdout == ""
 
 
 def test_nothing_to_do_takes_no_lock(render: Render, database: Database) -> None:

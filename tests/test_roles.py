@@ -121,6 +121,73 @@ def test_tables_that_are_there_become_the_owner_s(
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def taken_over(render: Render, database: Database) -> Iterator[Project]:
+    """A project whose database and tables belong to the application, which is to change."""
+    project = render().given(DB_USER="app of all", DB_PASSWORD="secret")
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE \"app of all\" LOGIN PASSWORD 'secret'")
+        connection.execute(
+            sql.SQL('ALTER DATABASE {} OWNER TO "app of all"').format(sql.Identifier(database.name))
+        )
+    project.alembic("upgrade", "head")
+    yield project.given(
+        DB_MIGRATION_USER="owner of all",
+        DB_MIGRATION_PASSWORD="secret",
+    )
+    with database.connect() as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                sql.Identifier(database.name), sql.Identifier(database.user)
+            )
+        )
+        for name in ("app of all", "owner of all"):
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_what_the_application_owned_is_taken_from_it(
+    taken_over: Project, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE \"owner of all\" LOGIN PASSWORD 'secret'")
+        assert "owns the database and" in taken_over.db("doctor", ok=False).stdout
+        connection.execute(sql.SQL(taken_over.db("roles").stdout))
+    assert taken_over.db("doctor").returncode == 0
+    application = replace(database, user="app of all", password="secret")
+    for statement in (
+        "DROP TABLE notes",
+        "CREATE TABLE mine ()",
+        "DROP SCHEMA public CASCADE",
+    ):
+        with pytest.raises(DENIED), application.connect() as connection:
+            connection.execute(statement.encode())
+    taken_over.alembic("downgrade", "base")
+    taken_over.alembic("upgrade", "head")
+
+
+def test_a_superuser_is_no_role_for_an_application(taken_over: Project, database: Database) -> None:
+    script = taken_over.db("roles").stdout
+    with database.connect() as connection:
+        connection.execute('ALTER ROLE "app of all" SUPERUSER')
+        with (
+            database.connect() as other,
+            pytest.raises(psycopg.errors.RaiseException, match="is a superuser"),
+        ):
+            other.execute(sql.SQL(script))
+        connection.execute('ALTER ROLE "app of all" NOSUPERUSER')
+
+
+def test_the_script_does_not_queue_for_long(taken_over: Project, database: Database) -> None:
+    script = taken_over.db("roles").stdout
+    assert "SET LOCAL lock_timeout = '3s'" in script
+    with database.connect() as reader, database.connect() as connection, reader.transaction():
+        reader.execute("SELECT FROM notes")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute(sql.SQL(script))
+
+
 def test_one_role_for_both_is_refused(service: Project, database: Database) -> None:
     done = service.given(**database.environment).db("roles", ok=False)
     assert done.returncode == 1

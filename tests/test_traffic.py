@@ -102,6 +102,102 @@ def test_a_deadlock_is_tried_again(project: Project, database: Database) -> None
     assert "Try 2 of 3" in text
 
 
+def test_a_table_is_not_kept_while_others_are_waited_for(
+    project: Project, database: Database
+) -> None:
+    database.query("CREATE TABLE a (); CREATE TABLE b ()")
+    path = project.file("migrations/versions/*_by_hand.py")
+    more = '    op.execute("ALTER TABLE a ADD COLUMN x int")\n    op.execute("DROP TABLE b")\n'
+    path.write_text(path.read_text().replace('pages int")\n', f'pages int")\n{more}'))
+    with database.connect() as one, database.connect() as two, traffic(database) as waits:
+        with one.transaction():
+            one.execute("SELECT FROM a")
+            two.execute("BEGIN; SELECT FROM b")
+            migrating = project.begin("alembic", "upgrade", "head")
+            wait_until(lambda: waiting_for(database, "a"))
+            time.sleep(0.6 * WAIT)
+        wait_for(migrating, 'No lock on "b" was to be had for: DROP TABLE b')
+        two.execute("COMMIT")
+        text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+    assert max(waits) < 1.4 * WAIT  # and not 1.6, for one and then the other
+
+
+def test_who_is_in_the_way_is_named_and_nobody_else(project: Project, database: Database) -> None:
+    path = project.file("migrations/versions/*_by_hand.py")
+    database.query("INSERT INTO notes (title) VALUES ('one')")
+    for statement, lock, blocking in (
+        ("DROP INDEX ix_notes_created_at", '"notes"', "SELECT FROM notes"),
+        ("UPDATE notes SET body = 'x'", "a row", "UPDATE notes SET body = 'y'"),
+    ):
+        path.write_text(
+            path.read_text().split("def upgrade")[0]
+            + f'def upgrade() -> None:\n    op.execute("{statement}")\n'
+        )
+        with database.connect() as bystander, database.connect() as holder:
+            bystander.execute("SET application_name = 'bystander'")
+            with bystander.transaction(), holder.transaction():
+                bystander.execute("SELECT FROM alembic_version; CREATE TABLE notes_2 ()")
+                holder.execute(blocking.encode())
+                pid = holder.info.backend_pid
+                done = project.alembic("upgrade", "head", ok=False)
+        text = " ".join(said(done).split())
+        assert f"No lock on {lock} was to be had for: {statement}" in text
+        assert f"It is held by pid {pid} (" in text
+        assert "bystander" not in text
+        database.query("DROP TABLE IF EXISTS notes_2")
+
+
+def test_a_lock_that_fails_at_the_commit_is_tried_again(
+    project: Project, database: Database
+) -> None:
+    database.query(
+        "CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents VALUES (1);"
+        "CREATE TABLE children (parent_id int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
+    )
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(path.read_text().replace("ALTER TABLE notes ADD COLUMN pages int", CHILD))
+    with database.connect() as connection, connection.transaction():
+        connection.execute("DELETE FROM parents")
+        done = project.alembic("upgrade", "head", ok=False)
+    text = " ".join(said(done).split())
+    assert "was to be had at the commit" in text
+    assert "Tried 3 times. The revision is not applied." in text
+    assert database.query("SELECT * FROM children") == []
+
+
+CHILD = "INSERT INTO children VALUES (1)"
+
+
+def test_what_the_driver_refuses_is_no_lost_connection(
+    project: Project, database: Database
+) -> None:
+    path = project.file("migrations/versions/*_by_hand.py")
+    head = path.read_text().split("def upgrade")[0]
+    run = "op.get_bind().connection.cursor().execute"
+    path.write_text(head + f'def upgrade() -> None:\n    {run}("SELECT 1/0")\n')
+    text = " ".join(said(project.alembic("upgrade", "head", ok=False)).split())
+    assert "by_hand.py:" in text
+    assert "division by zero" in text
+    assert "connection was lost" not in text
+    path.write_text(head + f'def upgrade() -> None:\n    {run}("LOCK TABLE notes")\n')
+    with long_transaction(database):
+        text = said(project.alembic("upgrade", "head", ok=False))
+    assert "Try 2 of 3" in text
+
+
+def test_what_concerns_a_password_is_not_shown(project: Project) -> None:
+    path = project.file("migrations/versions/*_by_hand.py")
+    path.write_text(
+        path.read_text().replace(
+            "ALTER TABLE notes ADD COLUMN pages int", "CREATE ROLE postgres PASSWORD 's3cr3t''x'"
+        )
+    )
+    text = said(project.alembic("upgrade", "head", ok=False))
+    assert "CREATE ROLE postgres PASSWORD '…'" in " ".join(text.split())
+    assert "s3cr3t" not in text
+
+
 def test_a_statement_timeout_can_be_set(project: Project, database: Database) -> None:
     path = project.file("migrations/versions/*_by_hand.py")
     path.write_text(path.read_text().replace(UP, UP + '    op.execute("SELECT pg_sleep(2)")\n'))
@@ -130,6 +226,12 @@ def test_half_of_a_revision_is_not_done_twice(project: Project, database: Databa
     assert "already exists" not in text
 
 
+def waiting_for(database: Database, table: str) -> bool:
+    """Whether somebody waits for a lock on a table."""
+    statement = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = to_regclass(%s)"
+    return bool(database.query(statement, table))
+
+
 def wait_for(process: subprocess.Popen[str], words: str) -> None:
     """Read what a process says, up to the line with these words."""
     assert process.stdout
@@ -156,6 +258,7 @@ def traffic(database: Database) -> Iterator[list[float]]:
 
     def use(statement: str) -> None:
         with database.connect() as connection:
+            connection.prepare_threshold = None  # tables change under it
             while not stop.is_set():
                 began = time.monotonic()
                 connection.execute(statement)

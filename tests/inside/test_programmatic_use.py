@@ -3,9 +3,11 @@ touching its logging. Runs inside a rendered project.
 """
 
 import asyncio
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from alembic import command
@@ -149,6 +151,72 @@ async def test_an_open_transaction_is_refused(empty_database: Address) -> None:
         with pytest.raises(CommandError, match="in a transaction already"):
             await connection.run_sync(upgrade)
     await engine.dispose()
+    assert tables(empty_database) == []
+
+
+SESSION = """
+    SELECT name, setting FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout',
+    'client_connection_check_interval') UNION ALL
+    SELECT 'locks', count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+    ORDER BY 1
+"""
+
+
+def test_a_connection_is_given_back_as_it_was(empty_database: Address) -> None:
+    def use(connection: Connection) -> None:
+        with connection.begin():
+            connection.exec_driver_sql("SET client_connection_check_interval = '7s'")
+            connection.exec_driver_sql("SET lock_timeout = '8s'")
+        before = session(connection)
+        run_command(command.upgrade, "head", connection=connection)
+        assert session(connection) == before
+        with engine.connect() as holder, holder.begin():
+            holder.exec_driver_sql("LOCK notes")
+            with pytest.raises(CommandError, match="No lock on"):
+                run_command(command.downgrade, "base", connection=connection)
+        assert session(connection) == before
+
+    def session(connection: Connection) -> list[tuple[str, str]]:
+        with connection.begin():
+            return [tuple(row) for row in connection.exec_driver_sql(SESSION)]
+
+    engine = make_engine(empty_database, "psycopg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "DB_MIGRATION_LOCK_WAIT", 0.2)
+        patch.setattr(settings, "DB_MIGRATION_LOCK_RETRIES", 0)
+        with engine.connect() as connection:
+            use(connection)
+
+
+@pytest.mark.parametrize("by", ["the engine", "an option"])
+def test_autocommit_is_refused(empty_database: Address, by: str) -> None:
+    engine = (
+        create_engine(empty_database.url("asyncpg"), isolation_level="AUTOCOMMIT")
+        if by == "the engine"
+        else create_engine(empty_database.url("asyncpg")).execution_options(
+            isolation_level="AUTOCOMMIT"
+        )
+    )
+    with pytest.raises(CommandError, match="is in AUTOCOMMIT"):
+        run_command(command.upgrade, "head", connection=engine)
+    assert tables(empty_database) == []
+
+
+async def test_a_start_up_that_is_cancelled_ends_soon(empty_database: Address) -> None:
+    with make_engine(empty_database, "psycopg").connect() as holder:
+        holder.exec_driver_sql(
+            f"SELECT pg_advisory_lock({crc32(b'alembic') & 0x7FFFFFFF}, "
+            f"{crc32(b'public') & 0x7FFFFFFF})"
+        )
+        starting = asyncio.create_task(upgrade_to_head())
+        await asyncio.sleep(1)
+        assert gc.isenabled()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.to_thread(lambda: run_command(command.heads))  # waits for the thread
+        holder.rollback()
+    await asyncio.sleep(1)
     assert tables(empty_database) == []
 
 

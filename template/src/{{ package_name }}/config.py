@@ -28,14 +28,13 @@ SECRETS_DIR = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
 _PACKAGES = {"asyncpg": "asyncpg", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 
 
-
 def _require_host(value: str) -> str:
     """A value with a port, a password or a whole URL in it would lead somewhere else."""
     if value and not value.startswith("/"):
         with suppress(ValueError):
             ip_address(value)
             return value
-        if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", value) or len(value) > 253:
+        if not re.fullmatch(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", value) or len(value) > 253:
             raise ValueError(
                 "it takes a host name, an IP address without brackets, or the directory of a unix "
                 "socket, and nothing besides"
@@ -81,7 +80,7 @@ class Settings(BaseSettings):
     DB_MIGRATION_USER: str = ""
     DB_MIGRATION_PASSWORD: SecretStr = SecretStr("")
 
-    DB_POOLER: Literal["", "transaction"] = ""
+    DB_POOLER: Literal["", "session", "transaction"] = ""
 
     DB_MIGRATION_LOCK_TIMEOUT: Seconds = 600
     DB_MIGRATION_LOCK_WAIT: Seconds = 3

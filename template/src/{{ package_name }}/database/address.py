@@ -1,5 +1,6 @@
 """Where a database is and how to log in, in the words of each driver."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import uuid4
@@ -59,7 +60,7 @@ class Address:
         )
 
     def connect_args(
-        self, driver: str, *, pooled: bool = False, **server_settings: str
+        self, driver: str, server_settings: Mapping[str, str], *, pooled: bool = False
     ) -> dict[str, Any]:
         """What `create_engine(connect_args=...)` needs beside the URL: TLS, a time limit and
         settings of the session, such as `application_name`. With `pooled`, sessions may change
@@ -72,7 +73,7 @@ class Address:
             return {
                 "ssl": tls_of(self.sslmode, self.sslrootcert),
                 "timeout": CONNECT_TIMEOUT,
-                "server_settings": server_settings,
+                "server_settings": dict(server_settings),
                 **(_UNPREPARED_ASYNCPG if pooled else {}),
             }
         arguments: dict[str, Any] = {
@@ -81,12 +82,11 @@ class Address:
         }
         if pooled and driver == "psycopg":
             arguments["prepare_threshold"] = None
-        if "application_name" in server_settings:  # libpq knows it; poolers refuse options
-            arguments["application_name"] = server_settings.pop("application_name")
-        if server_settings:
-            arguments["options"] = " ".join(
-                f"-c {key}={value}" for key, value in server_settings.items()
-            )
+        options = dict(server_settings)
+        if "application_name" in options:  # libpq knows it; poolers refuse options
+            arguments["application_name"] = options.pop("application_name")
+        if options:
+            arguments["options"] = " ".join(f"-c {key}={value}" for key, value in options.items())
         if self.sslrootcert:
             arguments["sslrootcert"] = self.sslrootcert
         elif self.sslmode == "verify-full":

@@ -21,8 +21,8 @@ def get_engine() -> AsyncEngine:
         address.url(driver),
         connect_args=address.connect_args(
             driver,
+            {"application_name": __name__.partition(".")[0]},
             pooled=settings.DB_POOLER == "transaction",
-            application_name=__name__.partition(".")[0],
         ),
         pool_size=5,
         max_overflow=10,

@@ -65,7 +65,8 @@ def session_factory() -> async_sessionmaker[AsyncSession]:
 def read_session_factory() -> async_sessionmaker[AsyncSession]:
     """Makes the sessions of `get_read_session`."""
     engine = get_engine()
-    if not settings.DB_POOLER:  # which may change sessions between the messages of one SELECT
+    # Which may change sessions between the messages of one SELECT.
+    if settings.DB_POOLER != "transaction":
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
     return async_sessionmaker(
         engine,

@@ -7,7 +7,7 @@ which CREATE INDEX CONCURRENTLY waits in turn, and both would wait for ever.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from zlib import crc32
@@ -16,8 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from .connection import pause
-from .pooler import require_no_transaction_pooler
+from .pooler import PID, require_same_session
 
 log = logging.getLogger("alembic.migrations")
 
@@ -26,7 +25,7 @@ EVERY = 0.2  # seconds between two questions
 JUST_ENDED = "it has just ended"
 SAY_EVERY = 5.0  # seconds between two messages about who is being waited for
 
-TRY = text("SELECT pg_try_advisory_lock(:family, :key)")
+TRY = text("SELECT pg_try_advisory_lock(:family, :key), pg_backend_pid()")
 RELEASE = text("SELECT pg_advisory_unlock(:family, :key)")
 HOLDER = text(
     """
@@ -52,7 +51,8 @@ class Holder:
     silence: float  # seconds since it began or ended its last statement
 
     def __str__(self) -> str:
-        return f"pid {self.pid} ({self.name or 'without a name'}), connected since {self.since}"
+        since = f"connected since {self.since}" if self.since else "of another role"
+        return f"pid {self.pid} ({self.name or 'without a name'}), {since}"
 
 
 def _key(schema: str | None) -> dict[str, int]:
@@ -67,25 +67,33 @@ def lock_holder(connection: Connection, schema: str | None) -> Holder | None:
     return Holder(*row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock, as this process holds it."""
+
+    pid: int  # of the session that has it
+    waited: bool  # whether another process had to be waited for
+
+
 @contextmanager
-def advisory_lock(connection: Connection, schema: str | None, *, timeout: float) -> Iterator[bool]:
-    """Hold the lock; yields whether another process had to be waited for.
+def advisory_lock(
+    connection: Connection, schema: str | None, *, timeout: float, pause: Callable[[float], None]
+) -> Iterator[Lock]:
+    """Hold the lock.
 
     Args:
         connection: it has no transaction in progress, and has none when the block begins.
         schema: of the version table.
         timeout: seconds to wait for another process.
+        pause: waits for some seconds.
 
     Raises:
-        CommandError: another process holds the lock for longer, or a pooler would lend this
-            session to others.
+        CommandError: another process holds the lock for longer, or a pooler changes sessions.
     """
     key = _key(schema)
-    require_no_transaction_pooler(connection)
-    _notice_when_the_client_is_gone(connection)
     began = said = time.monotonic()
     waited = False
-    while not _ask(connection, key):
+    while (pid := _ask(connection, key)) is None:
         now = time.monotonic()
         if now - began >= timeout:
             raise CommandError(
@@ -98,9 +106,11 @@ def advisory_lock(connection: Connection, schema: str | None, *, timeout: float)
             holder = lock_holder(connection, schema) or JUST_ENDED
             log.info("Waiting for another process that migrates: %s", holder)
             waited, said = True, now
-        pause(connection, EVERY)
+        pause(EVERY)
     try:
-        yield waited
+        with connection.begin():
+            require_same_session(pid, connection.exec_driver_sql(PID).scalar_one())
+        yield Lock(pid, waited)
     finally:
         if not connection.invalidated:  # a lost one has lost the lock too
             with suppress(DBAPIError):
@@ -111,17 +121,10 @@ def _release(connection: Connection, key: dict[str, int]) -> None:
     connection.rollback()
     with connection.begin():
         connection.execute(RELEASE, key)
-        connection.exec_driver_sql("RESET client_connection_check_interval")
 
 
-def _ask(connection: Connection, key: dict[str, int]) -> bool:
+def _ask(connection: Connection, key: dict[str, int]) -> int | None:
+    """The session's process id where the lock was granted."""
     with connection.begin():
-        return bool(connection.scalar(TRY, key))
-
-
-def _notice_when_the_client_is_gone(connection: Connection) -> None:
-    """Ask the server to end a statement whose client was killed, so that nobody waits for it.
-    Servers on some systems cannot: there the statement ends by itself.
-    """
-    with suppress(DBAPIError), connection.begin():
-        connection.exec_driver_sql("SET client_connection_check_interval = '1s'")
+        granted, pid = connection.execute(TRY, key).one()
+    return int(pid) if granted else None

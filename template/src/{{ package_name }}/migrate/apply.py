@@ -1,9 +1,11 @@
 """Applies revisions: one process at a time, a transaction each, never long in anybody's way."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from alembic import context
@@ -12,14 +14,20 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event
 
 from .advisory_lock import advisory_lock
+from .blockers import Blockers
 from .command import command_of
-from .errors import explain_lost_connection
+from .connection import pause
+from .errors import explain_driver_error
 from .history import unknown_revisions
-from .retries import until_granted
+from .pooler import require_own_session
+from .retries import Retries
 from .schema import create_schema
-from .timeouts import timeouts
+from .session import migrating_session
+from .timeouts import is_autocommit, timeouts
 
 log = logging.getLogger("alembic.migrations")
+
+LOOK_AFTER = 0.5  # seconds, at the most, until a statement that waits is looked into
 
 
 def run_migrations(schema: str | None) -> None:
@@ -44,26 +52,44 @@ def run_migrations(schema: str | None) -> None:
 
     connection = migration.connection
     assert connection is not None
+    cancelled = context.config.attributes.get("cancelled") or threading.Event()
+    wait = partial(pause, connection, cancelled=cancelled)
+    may_be_ahead = settings.DB_MIGRATION_AHEAD == "warn"
     purge = migration.opts.get("purge")  # of `stamp`, for which any state will do
-    if not purge and _nothing_to_do(migration, may_be_ahead=settings.DB_MIGRATION_AHEAD == "warn"):
+    if not purge and _steps(migration, may_be_ahead=may_be_ahead) is None:
         return
-    with advisory_lock(connection, schema, timeout=settings.DB_MIGRATION_LOCK_TIMEOUT) as waited:
+    require_own_session(connection, settings.DB_POOLER)
+    with (
+        migrating_session(connection),
+        advisory_lock(
+            connection, schema, timeout=settings.DB_MIGRATION_LOCK_TIMEOUT, pause=wait
+        ) as lock,
+    ):
+        steps = [] if purge else _steps(migration, may_be_ahead=may_be_ahead)
+        if steps is None:
+            log.info("Nothing is left to do.")
+            return
         create_schema(schema)
-        plan = Plan([] if purge else _steps(migration))
+        lock_wait = settings.DB_MIGRATION_LOCK_WAIT
+        blockers = Blockers(
+            connection, lock.pid, patience=min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
+        )
+        plan = Plan(steps, cancelled)
         if not purge:
             # Alembic asks this for the steps; it has no public name for that.
             migration._migrations_fn = plan.remaining
-            if waited and not plan.steps:
-                log.info("Another process has done it: nothing is left to do.")
-        with (
-            timeouts(
-                connection,
-                lock=settings.DB_MIGRATION_LOCK_WAIT,
-                statement=settings.DB_MIGRATION_STATEMENT_TIMEOUT,
-            ),
-            plan.watching(connection),
-        ):
-            _run(connection, plan)
+        retries = Retries(
+            connection, blockers, lock_wait, settings.DB_MIGRATION_LOCK_RETRIES + 1, wait
+        )
+        migration.opts["retries"] = retries  # for `operations`
+        limits = timeouts(
+            connection,
+            lock=lock_wait,
+            statement=settings.DB_MIGRATION_STATEMENT_TIMEOUT,
+            pid=lock.pid,
+        )
+        with blockers.watching(), limits, plan.watching(connection):
+            _run(connection, plan, retries)
 
 
 class Plan:
@@ -71,68 +97,77 @@ class Plan:
     begins anew after a lock that was not granted, also where the target is relative (`+2`).
     """
 
-    def __init__(self, steps: Sequence[Any]) -> None:
+    def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
         self.steps = list(steps)
+        self.cancelled = cancelled
         self.committed_midway = False
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
         """Notice when the step in progress commits a part of its work (autocommit_block)."""
 
-        def note(_connection: Connection) -> None:
-            self.committed_midway = True
+        def note(begun: Connection) -> None:
+            self.committed_midway |= is_autocommit(begun)
 
-        event.listen(connection, "commit", note)
+        event.listen(connection, "begin", note)
         try:
             yield
         finally:
-            event.remove(connection, "commit", note)
+            event.remove(connection, "begin", note)
 
-    def remaining(self, _heads: tuple[str, ...], _migration: MigrationContext) -> Iterator[Any]:
+    def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
         """The steps that are not done. Alembic asks for the next when it has committed one."""
+        assert migration.connection is not None
         while self.steps:
+            pause(migration.connection, 0, self.cancelled)
             began = time.monotonic()
             self.committed_midway = False
             yield self.steps[0]
             log.info("Finished %s in %.2f s", self.steps.pop(0), time.monotonic() - began)
 
 
-def _steps(migration: MigrationContext) -> list[Any]:
-    """What the command has to do to the database as it is now."""
+def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | None:
+    """What the command has to do to the database as it is now; None where that is nothing, not
+    even to make the version table.
+
+    Raises:
+        CommandError: the database is at a revision that the code does not have.
+    """
     connection = migration.connection
     assert connection is not None
     try:
-        return list(migration.opts["fn"](migration.get_current_heads(), migration))
+        current = migration.get_current_heads()
+        unknown = unknown_revisions(context.script, current)
+        if not unknown:
+            steps = list(migration.opts["fn"](current, migration))
+            return None if current and not steps else steps
     finally:
         connection.rollback()  # Alembic wants to begin the transactions itself
-
-
-def _nothing_to_do(migration: MigrationContext, *, may_be_ahead: bool) -> bool:
-    connection = migration.connection
-    assert connection is not None
-    current = migration.get_current_heads()
-    connection.rollback()
-    unknown = unknown_revisions(context.script, current)
-    if not unknown:
-        return bool(current) and not migration.opts["fn"](current, migration)
     text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
-    if may_be_ahead and command_of(context.config) in ("upgrade", "migrate", None):
+    upgrades = command_of(context.config) in ("upgrade", "migrate", None)
+    if may_be_ahead and upgrades:
         log.warning("%s: a newer version has migrated it. Nothing was done.", text)
-        return True
+        return None
+    way_out = (
+        " To let an older version start on a newer database, set DB_MIGRATION_AHEAD=warn."
+        if upgrades
+        else ""
+    )
     raise CommandError(
         f"{text}: a newer version has migrated it, or the revision's file was removed. Deploy the "
-        "version that has it, or bring the file back. To let an older version start on a newer "
-        "database, set DB_MIGRATION_AHEAD=warn."
+        f"version that has it, or bring the file back.{way_out}"
     )
 
 
-def _run(connection: Connection, plan: Plan) -> None:
+def _run(connection: Connection, plan: Plan, retries: Retries) -> None:
     def attempt() -> None:
+        plan.committed_midway = False
         with context.begin_transaction():
             context.run_migrations()
 
     try:
-        until_granted(connection, attempt, may_repeat=lambda: not plan.committed_midway)
+        retries.until_granted(attempt, may_repeat=lambda: not plan.committed_midway)
     except connection.dialect.loaded_dbapi.Error as error:
-        # SQLAlchemy passes those on as they are that happen as an autocommit_block begins.
-        raise CommandError(explain_lost_connection(error)) from error
+        # SQLAlchemy passes those on as they are that happen as an autocommit_block begins, or
+        # that a revision gets from the driver itself.
+        raise CommandError(explain_driver_error(error)) from error

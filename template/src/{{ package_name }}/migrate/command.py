@@ -20,18 +20,22 @@ def run_command(
     command: Callable[..., Result],
     *arguments: Any,
     connection: Connection | Engine | None = None,
+    cancelled: threading.Event | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
 
     It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
-    run_command, command.upgrade, "head")` does not. Logging stays as the program set it up.
+    run_command, command.upgrade, "head")` does not. Logging stays as the program set it up. Setting the
+    event `cancelled` ends it between two revisions, or while it waits.
 
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
     """
     config = Config(PROJECT_ROOT / "alembic.ini")
-    config.attributes.update(command=command.__name__, connection=connection)
+    config.attributes.update(
+        command=command.__name__, connection=connection, cancelled=cancelled or threading.Event()
+    )
     with _one_at_a_time:
         return command(config, *arguments, **options)
 
@@ -39,19 +43,25 @@ def run_command(
 def command_of(config: Config) -> str | None:
     """The name of the command in progress; None where a program called Alembic by itself."""
     if config.cmd_opts is not None:
-        name: str = config.cmd_opts.cmd[0].__name__
-        return name
+        command = getattr(config.cmd_opts, "cmd", None)
+        return command[0].__name__ if command else None
     return config.attributes.get("command")
 
 
 async def upgrade_to_head() -> None:
     """Migrate the database of the settings, as an application does when it starts.
 
-    It is safe to call from every replica at once, and leaves the event loop free.
+    It is safe to call from every replica at once, and leaves the event loop free. Cancelled, it
+    ends after the revision in progress.
 
     Raises:
         CommandError: the upgrade failed in a way that a person can mend; the text says how.
     """
     from alembic.command import upgrade
 
-    await asyncio.to_thread(run_command, upgrade, "head")
+    cancelled = threading.Event()
+    try:
+        await asyncio.to_thread(run_command, upgrade, "head", cancelled=cancelled)
+    except asyncio.CancelledError:
+        cancelled.set()
+        raise

@@ -1,6 +1,7 @@
 """One way to a connection for sync and async drivers, with an event loop running or not."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +20,14 @@ from .errors import explain_connection_error
 
 Result = TypeVar("Result")
 
+STEP = 0.2  # seconds until a pause notices that it is cancelled
+
 
 def make_engine(address: Address, driver: str, *, pooled: bool = False, **options: Any) -> Engine:
     """An engine that keeps no connection open. With `pooled`, there may be a pooler."""
     return create_engine(
         address.url(driver),
-        connect_args=address.connect_args(driver, pooled=pooled),
+        connect_args=address.connect_args(driver, {}, pooled=pooled),
         poolclass=NullPool,
         **options,
     )
@@ -59,19 +62,27 @@ def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Res
         return thread.submit(asyncio.run, greenlet_spawn(work_in_its_own_loop)).result()
 
 
-def pause(connection: Connection, seconds: float) -> None:
-    """Wait, without holding up the event loop that an async driver's connection belongs to."""
-    if connection.dialect.is_async:
-        await_only(asyncio.sleep(seconds))
-    else:
-        time.sleep(seconds)
+def pause(connection: Connection, seconds: float, cancelled: threading.Event) -> None:
+    """Wait, without holding up the event loop that an async driver's connection belongs to.
+
+    Raises:
+        CommandError: the event was set meanwhile.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not cancelled.is_set():
+        if connection.dialect.is_async:
+            await_only(asyncio.sleep(min(left, STEP)))
+        else:
+            cancelled.wait(min(left, STEP))
+    if cancelled.is_set():
+        raise CommandError("The migration was cancelled. What was not finished was not applied.")
 
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
-    except (DBAPIError, ImportError, OSError) as error:
+    except (DBAPIError, ImportError, OSError, UnicodeError) as error:
         raise CommandError(explain_connection_error(error, engine.url)) from error
     with connection:
         yield connection

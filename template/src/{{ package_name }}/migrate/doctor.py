@@ -7,6 +7,7 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -17,10 +18,14 @@ from .advisory_lock import lock_holder
 from .connection import make_engine, with_connection
 from .errors import explain_refusal
 from .history import require_sound, unknown_revisions
-from .pooler import is_transaction_pooled
+from .pooler import WHAT_TO_DO, is_pooled
+from .privileges import what_is_wrong_with_the_application
+from .retries import LONGEST_PAUSE
 
 OLDEST_SERVER = 14  # the oldest major version that its makers still mend
-SILENCE = 10  # seconds without a statement after which a migration is taken for dead
+# Seconds without a statement after which a migration is taken for dead: it pauses for long where
+# it does not get a lock.
+SILENCE = LONGEST_PAUSE + 30
 
 PRIVILEGES = text(
     """
@@ -79,6 +84,7 @@ def examine(config: Config) -> list[Finding]:
             return [
                 Finding("application", True, f"the application reaches {address}"),
                 *([] if settings.DB_POOLER else [_application_s_pooler(connection)]),
+                *([_roles(connection, migrating.user)] if address.user != migrating.user else []),
             ]
 
         findings += _connected(
@@ -107,7 +113,7 @@ def _look(config: Config, connection: Connection) -> Iterator[Finding]:
     for name, check in checks.items():
         try:
             yield from check()
-        except CommandError as error:
+        except (CommandError, RevisionError) as error:
             yield Finding(name, False, str(error))
         except DBAPIError as error:
             connection.rollback()
@@ -129,25 +135,31 @@ def _server(connection: Connection) -> Finding:
 
 
 def _pooler(connection: Connection) -> Finding:
-    if is_transaction_pooled(connection):
-        return Finding(
-            "pooler",
-            False,
-            "Migrations would go through a pooler in transaction mode. Set DB_MIGRATION_HOST and "
-            "DB_MIGRATION_PORT to the Postgres server itself.",
-        )
-    return Finding("pooler", True, "nothing between migrations and the server changes sessions")
+    from ..config import settings
+
+    if settings.DB_POOLER == "session":
+        return Finding("pooler", True, "said to be in session mode")
+    if is_pooled(connection):
+        return Finding("pooler", False, f"Migrations would go through a pooler. {WHAT_TO_DO}")
+    return Finding("pooler", True, "nothing stands between migrations and the server")
 
 
 def _application_s_pooler(connection: Connection) -> Finding:
-    if is_transaction_pooled(connection):
+    if is_pooled(connection):
         return Finding(
             "pooler",
             False,
-            "The application goes through a pooler in transaction mode. Set "
-            "DB_POOLER=transaction, so that it does without prepared statements.",
+            "The application goes through a pooler. Set DB_POOLER=transaction, so that it does "
+            "without prepared statements, or DB_POOLER=session where the pooler is in that mode.",
         )
-    return Finding("pooler", True, "the application keeps its sessions")
+    return Finding("pooler", True, "nothing stands between the application and the server")
+
+
+def _roles(connection: Connection, owner: str) -> Finding:
+    wrong = what_is_wrong_with_the_application(connection, owner)
+    if wrong:
+        return Finding("roles", False, wrong)
+    return Finding("roles", True, "the application can read and write rows, and nothing else")
 
 
 def _privileges(connection: Connection) -> Finding:
@@ -181,7 +193,7 @@ def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
     current = migration.get_current_heads()
     connection.rollback()
     heads = script.get_heads()
-    if len(heads) > 1:
+    if len(heads) > 1 and not set(current) >= set(heads):
         yield Finding(
             "heads",
             False,
@@ -196,8 +208,7 @@ def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
             f"The database is at revision {', '.join(unknown)}, which is not in this code: a "
             "newer version has migrated it, or the revision's file was removed.",
         )
-    elif set(current) != set(heads):
-        steps = list(script.iterate_revisions(tuple(heads), current or "base"))
+    elif steps := list(script.iterate_revisions("heads", current, implicit_base=True)):
         yield Finding(
             "revision",
             False,

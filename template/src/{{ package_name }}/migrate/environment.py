@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from logging.config import fileConfig
 
 from alembic import context
@@ -35,7 +36,8 @@ def run(migrate: Migrate) -> None:
         CommandError: anything a person can mend; Alembic prints its text and no traceback.
     """
     config = context.config
-    with readable_errors(), without_garbage_collection(last_work=config.cmd_opts is not None):
+    is_the_program = config.cmd_opts is not None
+    with readable_errors(), without_garbage_collection() if is_the_program else nullcontext():
         _configure_logging(config)
         require_sound(context.script)
         if command_of(config) in ("revision", "check", None):  # the others never look at them
@@ -51,9 +53,15 @@ def _run_online(config: Config, migrate: Migrate) -> None:
     given = getattr(given, "sync_engine", given)  # an AsyncEngine's other half
     if isinstance(given, Connection):
         _require_idle(given)
+        _require_transactions(given)
         migrate(given)
     elif isinstance(given, Engine):
-        with_connection(given, migrate)
+
+        def migrate_in_transactions(connection: Connection) -> None:
+            _require_transactions(connection)
+            migrate(connection)
+
+        with_connection(given, migrate_in_transactions)
     elif given is None:
         engine = _engine_from_settings(config)
         try:
@@ -79,18 +87,31 @@ def _require_idle(connection: Connection) -> None:
         )
 
 
+def _require_transactions(connection: Connection) -> None:
+    """In autocommit a revision that fails would leave its first half behind."""
+    dbapi_connection = connection.connection.dbapi_connection
+    assert dbapi_connection is not None
+    if connection.dialect.detect_autocommit_setting(dbapi_connection):
+        raise CommandError(
+            'The connection in config.attributes["connection"] is in AUTOCOMMIT, so a revision that '
+            "fails would leave its first half behind. Give one without that isolation level."
+        )
+
+
 def _engine_from_settings(config: Config) -> Engine:
     """The engine of alembic.ini's URL, with the database of the settings in it."""
     from ..config import settings  # costs time, and a wrong value in it is an error
 
     address, driver = settings.migration_address, settings.migration_driver
     fill_in_url(config, address, driver)
-    # JIT makes Postgres slower at the catalogue queries of a comparison.
+    session = {"application_name": NAME}
+    if settings.DB_POOLER != "session":  # which may refuse settings that it does not know
+        session["jit"] = "off"  # it makes Postgres slower at the catalogue queries of a comparison
     return engine_from_config(
         config.get_section(config.config_ini_section, {}),
         prefix="sqlalchemy.",
         poolclass=NullPool,
-        connect_args=address.connect_args(driver, application_name=NAME, jit="off"),
+        connect_args=address.connect_args(driver, session),
     )
 
 

@@ -1,6 +1,7 @@
 """Errors as sentences: what happened, where, and what to do next."""
 
 import os
+import re
 import ssl
 import traceback
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ _CHECK_HOST = "Check DB_HOST (for migrations DB_MIGRATION_HOST, where set)."
 _CHECK_TLS = "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers."
 _CHECK_POOLER = (
     "That is a pooler and no Postgres server: set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the "
-    "server itself, for migrations."
+    "server itself, for migrations, or DB_POOLER=session where it is in that mode."
 )
 _WAIT = "Wait a moment and try again."
 _IS_IT_RUNNING = (
@@ -96,9 +97,15 @@ def _say_what_to_do(text: str) -> str:
     return text
 
 
+def statement_of(error: Exception) -> str:
+    """The statement that failed, on one line and without passwords; empty where it is not known."""
+    statement = " ".join((getattr(error, "statement", None) or "").split())
+    return re.sub(r"(\bPASSWORD\s+)'(?:[^']|'')*'", r"\1'…'", statement, flags=re.IGNORECASE)
+
+
 def sqlstate(error: Exception) -> str:
-    """Postgres's code of an error; empty where it has none."""
-    original = getattr(error, "orig", None)
+    """Postgres's code of an error, SQLAlchemy's or the driver's; empty where it has none."""
+    original = getattr(error, "orig", None) or error
     # psycopg2 calls it pgcode.
     return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""
 
@@ -119,23 +126,35 @@ def explain_connection_error(error: Exception, url: URL) -> str:
 
 def explain_refusal(error: DBAPIError) -> str:
     """What Postgres says to a statement that is not a revision's."""
-    statement = " ".join((error.statement or "").split())
-    return f"Postgres refused a statement: {_reason(error)}. Statement: {statement}"
+    return f"Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}"
 
 
-def _explain_failed_statement(error: DBAPIError) -> str:
-    if error.connection_invalidated:
+def explain_driver_error(error: Exception) -> str:
+    """An error that the driver raised itself. Those of the server have a code."""
+    code = sqlstate(error)
+    is_lost = not code or code.startswith(("08", "57P"))
+    return explain_lost_connection(error) if is_lost else _explain_failed_statement(error)
+
+
+def _explain_failed_statement(error: Exception) -> str:
+    if getattr(error, "connection_invalidated", False):
         return explain_lost_connection(error)
-    statement = " ".join((error.statement or "").split())
     place = _place_in_a_revision(error)
     if place is None:
-        return explain_refusal(error)
+        return f"Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}"
     goes_down = command_of(context.config) == "downgrade"
-    state = "still applied; correct its downgrade" if goes_down else "not marked as applied; correct it"
+    state = (
+        "still applied; correct its downgrade" if goes_down else "not marked as applied; correct it"
+    )
     return (
-        f"{place}: Postgres refused a statement: {_reason(error)}. Statement: {statement}. "
+        f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)} "
         f"This revision is {state}, then run the command again."
     )
+
+
+def _shown_statement(error: Exception) -> str:
+    statement = statement_of(error)
+    return f" Statement: {statement}." if statement else ""
 
 
 def explain_lost_connection(error: Exception) -> str:

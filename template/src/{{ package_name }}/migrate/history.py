@@ -58,7 +58,8 @@ def unknown_revisions(script: ScriptDirectory, revisions: Iterable[str]) -> list
 
 def _is_known(script: ScriptDirectory, revision: str) -> bool:
     with suppress(CommandError, ResolutionError):
-        return script.get_revision(revision) is not None
+        found = script.get_revision(revision)  # by the beginning of an id too
+        return found is not None and found.revision == revision
     return False
 
 

@@ -1,4 +1,4 @@
-"""Finds out whether a pooler stands in between that lends one session to many clients."""
+"""Finds out whether a pooler stands in between, which may lend one session to many clients."""
 
 from typing import Any
 
@@ -7,40 +7,48 @@ from sqlalchemy import Connection
 
 PID = "SELECT pg_backend_pid()"
 
+WHAT_TO_DO = (
+    "Set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the Postgres server itself; or, if the pooler "
+    "is in session mode, set DB_POOLER=session."
+)
 
-def require_no_transaction_pooler(connection: Connection) -> None:
-    """A lock of a session, or a setting, would stay in the pooler's session after this client.
+
+def require_own_session(connection: Connection, pooler: str) -> None:
+    """In transaction mode a lock of the session, or a setting, would stay in the pooler's session
+    behind this client. Which mode it is cannot be seen from here, so it has to be said.
+
+    Args:
+        connection: without a transaction in progress.
+        pooler: DB_POOLER.
 
     Raises:
-        CommandError: the pooler changes sessions between transactions.
+        CommandError: there is a pooler, and nobody has said that it is in session mode.
     """
-    if is_transaction_pooled(connection):
+    if pooler != "session" and is_pooled(connection):
         raise CommandError(
-            "Migrations would go through a pooler in transaction mode, where the lock that keeps "
-            "them apart does not hold. Set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the Postgres "
-            "server itself (or to a pool in session mode)."
+            "Migrations would go through a pooler. In transaction mode the lock that keeps them "
+            f"apart would not hold. {WHAT_TO_DO}"
         )
 
 
-def is_transaction_pooled(connection: Connection) -> bool:
-    """Whether the server's session may be another one in the next transaction.
-
-    A pooler tells its clients another process id than the session has. In session mode that
-    session is nevertheless theirs alone; in transaction mode a second client gets it while the
-    first one is idle.
+def require_same_session(pid: int, now: int) -> None:
     """
-    session = _backend_pid(connection)
-    if _announced_pid(connection) in (None, session):
-        return False
-    with connection.engine.connect() as other:
-        other_session: int = other.exec_driver_sql(PID).scalar_one()
-        return other_session == session or _backend_pid(connection) != session
+    Raises:
+        CommandError: the session has changed, so that the lock is in another one.
+    """
+    if now != pid:
+        raise CommandError(
+            f"A pooler has changed the session in the middle of the migration, from pid {pid} to "
+            f"{now}: it is in transaction mode. The lock of migrations stays in the first one "
+            f"until it ends (SELECT pg_terminate_backend({pid})). {WHAT_TO_DO}"
+        )
 
 
-def _backend_pid(connection: Connection) -> int:
+def is_pooled(connection: Connection) -> bool:
+    """Whether there is a pooler: it tells its clients another process id than the session has."""
     with connection.begin():
-        pid: int = connection.exec_driver_sql(PID).scalar_one()
-    return pid
+        session: int = connection.exec_driver_sql(PID).scalar_one()
+    return _announced_pid(connection) not in (None, session)
 
 
 def _announced_pid(connection: Connection) -> int | None:

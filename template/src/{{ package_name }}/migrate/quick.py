@@ -6,10 +6,11 @@ of the ordinary the answer is no, and the ordinary way does the work or says wha
 
 import os
 import re
+from configparser import RawConfigParser
 from contextlib import suppress
+from pathlib import Path
 
 from ..database.schema import SCHEMA
-from ..errors import ConfigurationError
 from ..paths import PROJECT_ROOT
 from .wire import UnsureError, ask
 
@@ -24,15 +25,44 @@ REVISION = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']\s*$""", re.MU
 DOWN_REVISION = re.compile(
     r"""^down_revision\b[^=\n]*=\s*(None|["'][^"'\n]+["']|\([^()]*\))\s*$""", re.MULTILINE
 )
-# A history that is not simply in migrations/versions.
-ELSEWHERE = re.compile(r"^\s*(version_locations|recursive_version_locations)\s*=", re.MULTILINE)
+# What alembic.ini may say: whatever else could put the history, or the database, elsewhere.
+SETTLED = {
+    "script_location": "%(here)s/migrations",
+    "sqlalchemy.url": "postgresql+%(DB_DRIVER)s://%(DB_USER)s:%(DB_PASSWORD)s@%(DB_HOST)s"
+    ":%(DB_PORT)s/%(DB_NAME)s%(DB_QUERY)s",
+}
+OPEN = {"file_template", "path_separator", "prepend_sys_path", "timezone", "truncate_slug_length"}
+# And what migrations/env.py does.
+VERSION_TABLE = re.compile(r"\bversion_table\b")
+ORDINARY = ("version_table_schema=metadata.schema,", "\nenvironment.run(migrate)\n")
 
 
 def is_at_head() -> bool:
     """Whether the database is at the one head of the history. False where that is not sure."""
-    with suppress(OSError, ValueError, KeyError, UnsureError, ConfigurationError):
+    with suppress(Exception):  # whatever it is, the ordinary way says it better
+        _require_ordinary_files()
         return _current_revisions(_settings()) == [_head()]
     return False
+
+
+def _require_ordinary_files() -> None:
+    """Nothing leads Alembic to another history, another database or another version table."""
+    ini = PROJECT_ROOT / "alembic.ini"
+    here = Path("alembic.ini")
+    if "ALEMBIC_CONFIG" in os.environ or (here.exists() and not here.samefile(ini)):
+        raise UnsureError("another alembic.ini")
+    parser = RawConfigParser()
+    parser.read_string(ini.read_text(encoding="utf-8"))
+    for name, value in parser["alembic"].items():
+        if name not in OPEN and SETTLED.get(name) != value:
+            raise UnsureError(name)
+    if not SETTLED.keys() <= parser["alembic"].keys():
+        raise UnsureError("alembic.ini leaves something to pyproject.toml")
+    if "[tool.alembic" in (PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"):
+        raise UnsureError("pyproject.toml")
+    program = (PROJECT_ROOT / "migrations" / "env.py").read_text(encoding="utf-8")
+    if VERSION_TABLE.search(program) or not all(line in program for line in ORDINARY):
+        raise UnsureError("env.py")
 
 
 def _settings() -> dict[str, str]:
@@ -65,7 +95,10 @@ def _current_revisions(settings: dict[str, str]) -> list[str | None]:
         raise UnsureError(sslmode)
     plain = {name: settings[f"DB_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
     used = {name: settings.get(f"DB_MIGRATION_{name}") or value for name, value in plain.items()}
-    if settings.get("DB_POOLER") and used["HOST"] + used["PORT"] == plain["HOST"] + plain["PORT"]:
+    if (
+        settings.get("DB_POOLER") == "transaction"
+        and used["HOST"] + used["PORT"] == plain["HOST"] + plain["PORT"]
+    ):
         raise UnsureError("only the pooler's address is known")
     table = f'"{SCHEMA}".alembic_version' if SCHEMA else "alembic_version"
     return ask(
@@ -82,12 +115,6 @@ def _current_revisions(settings: dict[str, str]) -> list[str | None]:
 
 def _head() -> str:
     """The one revision that no other follows, by the text of the files."""
-    configuration = (PROJECT_ROOT / "alembic.ini").read_text(encoding="utf-8")
-    if (
-        ELSEWHERE.search(configuration)
-        or "script_location = %(here)s/migrations\n" not in configuration
-    ):
-        raise UnsureError("revisions may be elsewhere")
     revisions: set[str] = set()
     followed: set[str] = set()
     for path in (PROJECT_ROOT / "migrations" / "versions").glob("*.py"):

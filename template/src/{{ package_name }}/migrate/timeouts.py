@@ -2,66 +2,88 @@
 everything else that wants the table queue behind it.
 """
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, event
 
-HOLDERS = text(
-    """
-    SELECT c.relname, a.pid, a.application_name, a.state,
-           extract(epoch FROM clock_timestamp() - a.xact_start)
-    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.granted AND a.pid <> pg_backend_pid() AND c.relkind IN ('r', 'p', 'm')
-      AND c.relnamespace <> 'pg_catalog'::regnamespace
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ORDER BY a.xact_start
-    """
-)
+from .pooler import require_same_session
+
+# Statements that take strong locks, which a transaction keeps to its end.
+LOCKING = ("ALTER", "CREATE", "DROP", "LOCK", "REFRESH", "REINDEX", "TRUNCATE")
+NOTICED = 0.1  # seconds of waiting that count
+SHORTEST = 0.1  # seconds that any statement may wait: those of others that are in progress
 
 
 @contextmanager
-def timeouts(connection: Connection, *, lock: float, statement: float) -> Iterator[None]:
+def timeouts(connection: Connection, *, lock: float, statement: float, pid: int) -> Iterator[None]:
     """Set limits, in seconds, at the begin of every transaction and for that transaction: they
-    are gone with it, and do not cut off what runs outside of one, as CREATE INDEX CONCURRENTLY
-    does. 0 is no limit.
+    are gone with it, and do not cut off what runs outside of one. 0 is no limit.
+
+    The limit on locks is one for the whole transaction: who waits for a table that an early
+    statement has locked also waits while a later one waits for another table.
+
+    Args:
+        connection: which begins the transactions.
+        lock: that all statements together may wait for locks.
+        statement: that a statement may take.
+        pid: of the session that the connection must still have.
+
+    Raises:
+        CommandError: a pooler has changed the session.
     """
+    spent = began = 0.0
+    in_transaction = False
 
     def limit(begun: Connection) -> None:
-        if begun.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            begun.exec_driver_sql(
-                f"SELECT set_config('lock_timeout', '{round(lock * 1000)}', true),"
-                f" set_config('statement_timeout', '{round(statement * 1000)}', true)"
-            )
+        nonlocal spent, in_transaction
+        spent = 0.0
+        in_transaction = not is_autocommit(begun)
+        if in_transaction:
+            row = begun.exec_driver_sql(
+                f"SELECT set_config('lock_timeout', '{milliseconds(lock)}', true),"
+                f" set_config('statement_timeout', '{milliseconds(statement)}', true),"
+                " pg_backend_pid()"
+            ).one()
+            require_same_session(pid, row[2])
 
-    event.listen(connection, "begin", limit)
+    def before(executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
+        nonlocal began
+        began = time.monotonic()
+        if (
+            in_transaction
+            and lock
+            and spent > NOTICED
+            and sql.lstrip()[:9].upper().startswith(LOCKING)
+        ):
+            left = milliseconds(max(SHORTEST, lock - spent))
+            executing.exec_driver_sql(f"SELECT set_config('lock_timeout', '{left}', true)")
+            began = time.monotonic()
+
+    def after(_executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
+        nonlocal spent
+        if sql.lstrip()[:9].upper().startswith(LOCKING):
+            spent += time.monotonic() - began
+
+    listeners: dict[str, Callable[..., None]] = {
+        "begin": limit,
+        "before_cursor_execute": before,
+        "after_cursor_execute": after,
+    }
+    for name, listener in listeners.items():
+        event.listen(connection, name, listener)
     try:
         yield
     finally:
-        event.remove(connection, "begin", limit)
+        for name, listener in listeners.items():
+            event.remove(connection, name, listener)
 
 
-def describe_holders(connection: Connection, error: DBAPIError, older_than: float) -> str:
-    """Which sessions hold the table that a statement did not get, in a sentence.
-
-    Postgres says neither. So: of the tables that others hold, those that the statement names.
-    """
-    statement = " ".join((error.statement or "").split())
-    with nullcontext() if connection.in_transaction() else connection.begin():
-        held = connection.execute(HOLDERS).all()
-    named = [row for row in held if re.search(rf"\b{re.escape(row[0])}\b", statement)]
-    rows = named or [row for row in held if row[4] is not None and row[4] >= older_than]
-    if not rows:
-        return f"No lock was to be had for: {statement}. Whoever held it has just let it go."
-    tables = ", ".join(sorted({f'"{row[0]}"' for row in rows}))
-    sessions = ", ".join(
-        sorted({_session(pid, name, state, age) for _, pid, name, state, age in rows})
-    )
-    return f"No lock on {tables} was to be had for: {statement}. It is held by {sessions}."
+def is_autocommit(connection: Connection) -> bool:
+    """Whether the connection is in an `autocommit_block`, outside of transactions."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
-def _session(pid: int, name: str, state: str | None, age: float | None) -> str:
-    since = "" if age is None else f", for {age:.0f} s"
-    return f"pid {pid} ({name or 'without a name'}, {state or 'state hidden'}{since})"
+def milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000)) if seconds else 0

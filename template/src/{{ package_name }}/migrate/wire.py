@@ -10,11 +10,14 @@ import hmac
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 from ..database.tls import SSLMode, tls_of
 
-TIMEOUT = 10  # seconds
+TIMEOUT = 10  # seconds, for all of it
+LONGEST = 1 << 20  # bytes in a message
+MOST_ROUNDS = 100_000  # of hashing that a server may ask for; 4,096 is Postgres's own
 PROTOCOL = 3 << 16
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
@@ -43,11 +46,12 @@ def ask(
         OSError: there is no connection, or no TLS as the mode demands it.
         ConfigurationError: the root certificate cannot be read.
     """
+    deadline = time.monotonic() + TIMEOUT
     with _connect(host, port) as plain, _encrypt(plain, host, sslmode, sslrootcert) as server:
         parameters = {"user": user, "database": database, "client_encoding": "UTF8"}
         words = "".join(f"{name}\0{value}\0" for name, value in parameters.items()) + "\0"
         _send(server, b"", struct.pack("!i", PROTOCOL) + words.encode())
-        replies = _replies(server)
+        replies = _replies(server, deadline)
         _log_in(server, replies, password)
         for kind, _ in replies:
             if kind == b"Z":
@@ -76,7 +80,7 @@ def _encrypt(plain: socket.socket, host: str, sslmode: SSLMode, sslrootcert: str
     if plain.family == socket.AF_UNIX or sslmode in ("disable", "allow"):
         return plain
     plain.sendall(SSL_REQUEST)
-    if _receive(plain, 1) != b"S":
+    if plain.recv(1) != b"S":
         if sslmode == "prefer":
             return plain
         raise UnsureError("the server has no TLS")
@@ -93,20 +97,26 @@ def _send(server: socket.socket, kind: bytes, body: bytes) -> None:
     server.sendall(kind + struct.pack("!i", len(body) + 4) + body)
 
 
-def _replies(server: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+def _replies(server: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytes]]:
     """The server's messages: the kind and the body of each."""
     while True:
-        kind = _receive(server, 1)
-        (length,) = struct.unpack("!i", _receive(server, 4))
-        body = _receive(server, length - 4)
+        kind = _receive(server, 1, deadline)
+        (length,) = struct.unpack("!i", _receive(server, 4, deadline))
+        body = _receive(server, length - 4, deadline)
         if kind == b"E":
             raise UnsureError(body)
         yield kind, body
 
 
-def _receive(server: socket.socket, length: int) -> bytes:
+def _receive(server: socket.socket, length: int, deadline: float) -> bytes:
+    if not 0 <= length <= LONGEST:
+        raise UnsureError(length)
     received = b""
     while len(received) < length:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise UnsureError("the server takes too long")
+        server.settimeout(left)
         some = server.recv(length - len(received))
         if not some:
             raise UnsureError("the server closed the connection")
@@ -130,6 +140,8 @@ def _log_in(server: socket.socket, replies: Iterator[tuple[bytes, bytes]], passw
     if not values[b"r"].startswith(nonce):
         raise UnsureError("the server did not repeat the nonce")
     last = b"c=biws,r=" + values[b"r"]
+    if int(values[b"i"]) > MOST_ROUNDS:
+        raise UnsureError("too many rounds")
     salted = hashlib.pbkdf2_hmac(
         "sha256", password.encode(), base64.b64decode(values[b"s"]), int(values[b"i"])
     )

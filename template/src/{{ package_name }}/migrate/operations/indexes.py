@@ -7,11 +7,13 @@ from alembic import op
 from alembic.util import CommandError
 from sqlalchemy import ColumnElement, TextClause, text
 
-from .outside import is_offline, outside_transaction, row_of, undone_by
+from .outside import again, is_offline, outside_transaction, row_of, undone_by
 
 INDEX = text(
     """
-    SELECT t.relname, i.indisvalid
+    SELECT t.relname, i.indisvalid, i.indisunique, pg_get_indexdef(c.oid) AS definition,
+           ARRAY(SELECT pg_get_indexdef(c.oid, position, true)
+                 FROM generate_series(1, i.indnkeyatts) position) AS columns
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
     WHERE c.relname = :name AND c.relnamespace = coalesce(
         to_regnamespace(quote_ident(:schema)),
@@ -41,11 +43,13 @@ def create_index_concurrently(
         options: what `op.create_index` takes besides, such as `postgresql_where`.
 
     Raises:
-        CommandError: another table has an index of that name, or the index is not valid.
+        CommandError: there is another index of that name, or the one that was built is not valid.
+        DBAPIError: rows have the same values; nothing stays behind.
     """
-    with outside_transaction():
+
+    def build() -> None:
         # Offline nothing can be asked, so whatever is there is built again.
-        if is_offline() or is_valid(index_name, table_name, schema) is False:
+        if is_offline() or is_valid() is False:
             drop(index_name, table_name, schema)
         with undone_by(lambda: drop(index_name, table_name, schema)):
             op.create_index(
@@ -58,7 +62,28 @@ def create_index_concurrently(
                 postgresql_concurrently=True,
                 **options,
             )
-        if not is_offline() and not is_valid(index_name, table_name, schema):
+
+    def is_valid() -> bool | None:
+        """None where there is none."""
+        row = row_of(INDEX, name=index_name, table=table_name, schema=schema)
+        if row is None:
+            return None
+        if row.relname != table_name:
+            raise CommandError(
+                f"Table {row.relname} has an index {index_name} already; choose another name."
+            )
+        names = [column if isinstance(column, str) else None for column in columns]
+        is_other = None not in names and names != [_unquoted(column) for column in row.columns]
+        if row.indisvalid and (row.indisunique != unique or is_other):
+            raise CommandError(
+                f"There is another index {index_name} already: {row.definition}. Drop it in a "
+                "revision before this one, or choose another name."
+            )
+        return bool(row.indisvalid)
+
+    with outside_transaction():
+        again(build)
+        if not is_offline() and not is_valid():
             raise CommandError(
                 f"Index {index_name} was built but is not valid, so Postgres does not use it. Run "
                 "the command again: it is dropped and built anew."
@@ -76,7 +101,7 @@ def drop_index_concurrently(
         schema: of the table.
     """
     with outside_transaction():
-        drop(index_name, table_name, schema)
+        again(lambda: drop(index_name, table_name, schema))
 
 
 def drop(index_name: str, table_name: str, schema: str | None) -> None:
@@ -86,17 +111,5 @@ def drop(index_name: str, table_name: str, schema: str | None) -> None:
     )
 
 
-def is_valid(index_name: str, table_name: str, schema: str | None) -> bool | None:
-    """Whether the index is valid; None where there is none.
-
-    Raises:
-        CommandError: another table has an index of that name.
-    """
-    row = row_of(INDEX, name=index_name, table=table_name, schema=schema)
-    if row is None:
-        return None
-    if row.relname != table_name:
-        raise CommandError(
-            f"Table {row.relname} has an index {index_name} already; choose another name."
-        )
-    return bool(row.indisvalid)
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

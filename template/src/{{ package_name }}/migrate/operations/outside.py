@@ -8,7 +8,8 @@ from alembic import op
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from ..retries import until_granted
+from ..retries import Retries
+from ..timeouts import milliseconds
 
 
 def outside_transaction() -> Any:
@@ -28,23 +29,40 @@ def briefly(change: Callable[[], None]) -> None:
     Raises:
         CommandError: the lock was not to be had; the text says who held it.
     """
-    connection = op.get_context().connection
-    if connection is None:
-        change()
-        return
-    from ...config import settings
 
-    milliseconds = round(settings.DB_MIGRATION_LOCK_WAIT * 1000)
-
-    def attempt() -> None:
-        # Outside of a transaction there is no SET LOCAL.
-        connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
+    def limited() -> None:
+        retries = _retries()
+        if retries is None:
+            change()
+            return
+        # Outside of a transaction there is no SET LOCAL, and a migrating session has no limit.
+        bind = op.get_bind()
+        bind.exec_driver_sql(f"SET lock_timeout = {milliseconds(retries.lock_wait)}")
         try:
             change()
         finally:
-            connection.exec_driver_sql("RESET lock_timeout")
+            bind.exec_driver_sql("SET lock_timeout = 0")
 
-    until_granted(connection, attempt)
+    again(limited)
+
+
+def again(change: Callable[[], None]) -> None:
+    """Make a change that can be repeated, and repeat it after a deadlock.
+
+    Raises:
+        CommandError: no try succeeded; the text says who was in the way.
+    """
+    retries = _retries()
+    if retries is None:
+        change()
+    else:
+        retries.until_granted(change)
+
+
+def _retries() -> Retries | None:
+    """None offline, and where a program runs Alembic in an environment of its own."""
+    retries: Retries | None = op.get_context().opts.get("retries")
+    return retries
 
 
 @contextmanager
