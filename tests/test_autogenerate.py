@@ -195,28 +195,6 @@ def test_without_a_change_no_revision_is_written(project: Project) -> None:
     assert "The models and the database agree: no revision was written." in said(done)
 
 
-def test_a_renamed_column_is_warned_of(project: Project) -> None:
-    project.write_model("things", MODELS.replace("    name: Mapped", "    title: Mapped"))
-    done = project.alembic("revision", "--autogenerate", "-m", "rename")
-    assert "the values would be lost" in said(done)
-    assert 'op.alter_column("things", "name", new_column_name="title"' in said(done)
-
-
-def test_a_renamed_table_is_warned_of(project: Project) -> None:
-    project.write_model("things", MODELS.replace('"things"', '"items"'))
-    done = project.alembic("revision", "--autogenerate", "-m", "rename")
-    assert "the rows would be lost" in said(done)
-    assert 'op.rename_table("things", "items"' in said(done)
-
-
-def test_a_dropped_and_an_added_column_of_other_types_are_no_rename(project: Project) -> None:
-    project.write_model(
-        "things", MODELS.replace("    name: Mapped[str]", "    weight: Mapped[float]")
-    )
-    done = project.alembic("revision", "--autogenerate", "-m", "no rename")
-    assert "would be lost" not in said(done)
-
-
 def test_views_and_other_schemas_are_left_alone(
     project: Project, schema: str, database: Database
 ) -> None:

@@ -79,9 +79,8 @@ def test_a_new_revision_is_dated_in_utc_and_clean(
     project.given(TZ="Asia/Tokyo").alembic("revision", "--autogenerate", "-m", "Add customers")
     project.alembic("upgrade", "head")
     project.alembic("revision", "-m", "By hand")
-    generated, by_hand = project.versions[-2:]
-    assert generated.name.endswith("_add_customers.py")
-    assert by_hand.name.endswith("_by_hand.py")
+    generated = project.file("migrations/versions/*_add_customers.py")
+    assert project.file("migrations/versions/*_by_hand.py").exists()
     assert "+00:00" in generated.read_text()
     created = generated.read_text().split("Create Date: ")[1][:19]
     assert generated.name.startswith(

@@ -151,7 +151,7 @@ def _scripts(
     for number, (suffix, items) in enumerate(parts):
         if number:
             script = ops.MigrationScript(
-                rev_id=util.rev_id(),
+                rev_id=_id_after(head),
                 message=None,
                 upgrade_ops=ops.UpgradeOps([]),
                 downgrade_ops=ops.DowngradeOps([]),
@@ -167,6 +167,14 @@ def _scripts(
         script.downgrade_ops.ops[:] = []
         script.upgrade_ops.reverse_into(script.downgrade_ops)
         yield script
+
+
+def _id_after(other: str | None) -> str:
+    """A new id. It sorts behind the other where that can be had, and so do the files' names, which
+    begin with the same second.
+    """
+    ids = [util.rev_id() for _ in range(100)]
+    return next((new for new in ids if new > (other or "")), ids[0])
 
 
 @renderers.dispatch_for(Concurrently)

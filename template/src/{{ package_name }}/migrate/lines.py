@@ -1,7 +1,7 @@
 """What autogenerate writes beside operations: comments, and lines that know how to be undone."""
 
 from textwrap import wrap
-from typing import Any
+from typing import Any, Self
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
@@ -17,13 +17,13 @@ class Line(ops.MigrateOperation):
         self.line, self.undo = line, undo
 
     @classmethod
-    def of_sql(cls, statement: str, undo: str) -> "Line":
+    def of_sql(cls, statement: str, undo: str) -> Self:
         """One that runs SQL."""
         return cls(_executes(statement), _executes(undo))
 
-    def reverse(self) -> "Line":
+    def reverse(self) -> Self:
         """The line that takes this one back."""
-        return Line(self.undo, self.line)
+        return type(self)(self.undo, self.line)
 
     def to_diff_tuple(self) -> Any:
         """What `alembic check` shows of it."""
@@ -36,9 +36,9 @@ class Comment(ops.MigrateOperation):
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def reverse(self) -> "Comment":
+    def reverse(self) -> Self:
         """Nothing is to be said on the way back."""
-        return Comment("")
+        return type(self)("")
 
 
 @renderers.dispatch_for(Line)

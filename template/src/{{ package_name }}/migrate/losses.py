@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from alembic import context
 from alembic.operations import ops
@@ -22,7 +23,7 @@ class Word:
     drops: set[str] = field(default_factory=set)  # `table.column`; empty: of everything
 
     @classmethod
-    def given(cls) -> "Word":
+    def given(cls) -> Self:
         """That of the command line."""
         word = cls()
         for argument in context.get_x_argument():
