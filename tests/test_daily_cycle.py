@@ -109,7 +109,7 @@ def test_offline_sql_makes_what_online_migrations_make(
 
 DUMP = (
     "from my_service.config import settings\n"
-    "from my_service.migrate.dump import dump_schema\n"
+    "from my_service.migrate.schema_dump import dump_schema\n"
     "print(dump_schema(settings.address))"
 )
 

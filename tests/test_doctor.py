@@ -146,7 +146,7 @@ def test_an_invalid_index(project: Project, database: Database) -> None:
 
 
 def test_a_lock_of_a_dead_migration(project: Project, database: Database) -> None:
-    doctor = project.file("src/*/migrate/doctor.py")
+    doctor = project.file("src/*/migrate/commands/doctor.py")
     with held_lock(database) as pid:
         time.sleep(11)
         assert wrong(project) == {}  # it may pause because it does not get a lock
@@ -168,7 +168,7 @@ def test_poolers(project: Project, database: Database, pgbouncer: Path) -> None:
 
 def test_a_server_that_is_too_old(project: Project) -> None:
     # There is none here: the oldest that is supported is said to be one of the far future.
-    path = project.file("src/*/migrate/doctor.py")
+    path = project.file("src/*/migrate/commands/doctor.py")
     path.write_text(re.sub(r"OLDEST_SERVER = \d+", "OLDEST_SERVER = 99", path.read_text()))
     assert "older than 99" in wrong(project)["server"]
 

@@ -1,4 +1,4 @@
-"""The `db` command. `db migrate` looks first whether there is anything to do at all."""
+"""The `db` command. What can be done without Alembic and SQLAlchemy is done before they are imported."""
 
 import sys
 
@@ -11,7 +11,15 @@ def main() -> None:
         if is_at_head():
             print("The database is at the newest revision: nothing to do.", file=sys.stderr)
             return
-    from .cli import run  # imports Alembic and SQLAlchemy
+    if sys.argv[1:2] == ["record_head"] and sys.argv[2:]:  # after every new revision
+        from .head_file import record_heads
+
+        try:
+            record_heads()
+        except ValueError as error:
+            sys.exit(f"migrations/head.txt was not written: {error}")
+        return
+    from .cli import run
 
     run()
 

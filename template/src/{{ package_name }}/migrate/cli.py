@@ -34,7 +34,7 @@ def stop(config: Config) -> None:
 
 def status(config: Config) -> None:
     """Show the database that the settings lead to, its server and its revision."""
-    from .status import describe_database
+    from .commands.status import describe_database
 
     for name, value in describe_database(config).items():
         config.print_stdout(f"{name:<9} {value}")
@@ -44,7 +44,7 @@ def doctor(config: Config, json: bool = False) -> None:
     """Find out what is wrong between the service and its database; exit code 1 if anything is."""
     from json import dumps
 
-    from .doctor import examine
+    from .commands.doctor import examine
 
     findings = examine(config)
     ok = all(finding.ok for finding in findings)
@@ -61,9 +61,40 @@ def doctor(config: Config, json: bool = False) -> None:
 
 def roles(config: Config) -> None:
     """Print SQL for two roles: DB_MIGRATION_USER owns the tables, DB_USER reads and writes rows."""
-    from .roles import roles_sql
+    from .commands.roles import roles_sql
 
     config.print_stdout("%s", roles_sql())
+
+
+def lint(
+    config: Config,
+    revisions: str | None = None,
+    since: str | None = None,
+    github: bool = False,
+) -> None:
+    """Find what is dangerous in new revisions; exit code 1 if anything is."""
+    from .commands.lint import lint as look
+    from .commands.lint import report
+
+    linted = look(config, since=since, revisions=revisions)
+    for line in report(linted, github=github):
+        config.print_stdout("%s", line)
+    if linted.findings:
+        sys.exit(1)
+
+
+def rebase(config: Config, onto: str | None = None, applied: bool = False) -> None:
+    """Put your revisions behind those of the main branch, where both followed the same one."""
+    from .commands.rebase import rebase as move
+
+    _say(config, "\n".join(move(config, onto=onto, applied=applied)))
+
+
+def record_head(config: Config) -> None:
+    """Write the newest revision's id to migrations/head.txt, as every new revision does."""
+    from .head_file import record_heads
+
+    _say(config, f"migrations/head.txt: {record_heads().strip() or 'no revision yet'}")
 
 
 def migrate(config: Config) -> None:
@@ -78,7 +109,8 @@ def run() -> None:
     if not Path("alembic.ini").exists():
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
-    for command in (start, stop, status, migrate, doctor, roles):
+    commands = (start, stop, status, migrate, doctor, roles, lint, rebase, record_head)
+    for command in commands:
         command_line.register_command(command)
     try:
         command_line.main()
@@ -90,7 +122,27 @@ class DatabaseCommandLine(CommandLine):
     """Alembic's command line, with errors on stderr and 1 as their exit code."""
 
     _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
-        "json": ("--json", {"action": "store_true", "help": "Print the findings as JSON"})
+        "json": ("--json", {"action": "store_true", "help": "Print the findings as JSON"}),
+        "revisions": (
+            "revisions",
+            {"nargs": "?", "help": "A range, from:to, in place of the new revisions"},
+        ),
+        "since": (
+            "--since",
+            {
+                "metavar": "COMMIT",
+                "help": "What revisions are new since (default: the main branch)",
+            },
+        ),
+        "github": ("--github", {"action": "store_true", "help": "Annotate a run on GitHub"}),
+        "onto": (
+            "--onto",
+            {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
+        ),
+        "applied": (
+            "--applied",
+            {"action": "store_true", "help": "Go on though the database has the revisions applied"},
+        ),
     }
 
     def run_cmd(self, config: Config, options: Namespace) -> None:

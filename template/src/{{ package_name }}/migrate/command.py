@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from alembic.config import Config
 from sqlalchemy import Connection, Engine
@@ -21,18 +21,19 @@ def run_command(
     *arguments: Any,
     connection: Connection | Engine | None = None,
     cancelled: threading.Event | None = None,
+    output: TextIO | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
 
     It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
     run_command, command.upgrade, "head")` does not. Logging stays as the program set it up. Setting the
-    event `cancelled` ends it between two revisions, or while it waits.
+    event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`.
 
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
     """
-    config = Config(PROJECT_ROOT / "alembic.ini")
+    config = Config(PROJECT_ROOT / "alembic.ini", output_buffer=output)
     config.attributes.update(
         command=command.__name__, connection=connection, cancelled=cancelled or threading.Event()
     )
@@ -46,6 +47,11 @@ def command_of(config: Config) -> str | None:
         command = getattr(config.cmd_opts, "cmd", None)
         return command[0].__name__ if command else None
     return config.attributes.get("command")
+
+
+def compares(config: Config) -> bool:
+    """Whether the command in progress compares the models with the database."""
+    return command_of(config) in ("revision", "check", None)
 
 
 async def upgrade_to_head() -> None:

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, engine_from_config
 from sqlalchemy.pool import NullPool
 
-from .command import command_of
+from .command import compares
 from .connection import with_connection
 from .errors import readable_errors
 from .garbage import without_garbage_collection
@@ -40,7 +40,7 @@ def run(migrate: Migrate) -> None:
     with readable_errors(), without_garbage_collection() if is_the_program else nullcontext():
         _configure_logging(config)
         require_sound(context.script)
-        if command_of(config) in ("revision", "check", None):  # the others never look at them
+        if compares(config):  # the other commands never look at the models
             load_models()
         if context.is_offline_mode():
             migrate(None)

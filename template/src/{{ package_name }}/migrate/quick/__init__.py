@@ -10,8 +10,9 @@ from configparser import RawConfigParser
 from contextlib import suppress
 from pathlib import Path
 
-from ..database.schema import SCHEMA
-from ..paths import PROJECT_ROOT
+from ...database.schema import SCHEMA
+from ...paths import PROJECT_ROOT
+from ..revision_files import heads_of, read_revision_files
 from .wire import UnsureError, ask
 
 SECRETS_DIR = os.environ.get("SECRETS_DIR", "/run/secrets")
@@ -21,10 +22,6 @@ MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 INDIFFERENT = re.compile(r"DB_(DRIVER_(A?SYNC)|POOLER|MIGRATION_(LOCK_.*|STATEMENT_TIMEOUT|AHEAD))")
 KNOWN = re.compile(r"DB_((MIGRATION_)?(HOST|PORT|USER|PASSWORD)|NAME|SSLMODE|SSLROOTCERT)")
 
-REVISION = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']\s*$""", re.MULTILINE)
-DOWN_REVISION = re.compile(
-    r"""^down_revision\b[^=\n]*=\s*(None|["'][^"'\n]+["']|\([^()]*\))\s*$""", re.MULTILINE
-)
 # What alembic.ini may say: whatever else could put the history, or the database, elsewhere.
 SETTLED = {
     "script_location": "%(here)s/migrations",
@@ -114,15 +111,6 @@ def _current_revisions(settings: dict[str, str]) -> list[str | None]:
 
 
 def _head() -> str:
-    """The one revision that no other follows, by the text of the files."""
-    revisions: set[str] = set()
-    followed: set[str] = set()
-    for path in (PROJECT_ROOT / "migrations" / "versions").glob("*.py"):
-        source = path.read_text(encoding="utf-8")
-        revision, down = REVISION.search(source), DOWN_REVISION.search(source)
-        if not revision or not down or revision[1] in revisions:
-            raise UnsureError(path)
-        revisions.add(revision[1])
-        followed.update(re.findall(r"""["']([^"']+)["']""", down[1]))
-    [head] = revisions - followed
+    """The one revision that no other follows."""
+    [head] = heads_of(read_revision_files())
     return head

@@ -2,8 +2,8 @@
 
 from alembic.util import CommandError
 
-from ..config import settings
-from ..database.schema import SCHEMA
+from ...config import settings
+from ...database.schema import SCHEMA
 
 VERSION_TABLE = "alembic_version"
 

@@ -16,7 +16,7 @@ from alembic.operations import ops
 from alembic_postgresql_enum.operations.add_enum_values import AddEnumValuesOp
 from sqlalchemy import MetaData
 
-from . import operations
+from .. import operations
 from .enums import added_values
 
 LOOSENED = "drop constraints and indexes"

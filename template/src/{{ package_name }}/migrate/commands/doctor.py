@@ -12,15 +12,15 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from ..database.schema import SCHEMA
-from ..errors import ConfigurationError
-from .advisory_lock import lock_holder
-from .connection import make_engine, with_connection
-from .errors import explain_refusal
-from .history import require_sound, unknown_revisions
-from .pooler import WHAT_TO_DO, is_pooled
+from ...database.schema import SCHEMA
+from ...errors import ConfigurationError
+from ..advisory_lock import lock_holder
+from ..connection import make_engine, with_connection
+from ..errors import explain_refusal
+from ..history import require_sound, unknown_revisions
+from ..pooler import WHAT_TO_DO, is_pooled
+from ..retries import LONGEST_PAUSE
 from .privileges import what_is_wrong_with_the_application
-from .retries import LONGEST_PAUSE
 
 OLDEST_SERVER = 14  # the oldest major version that its makers still mend
 # Seconds without a statement after which a migration is taken for dead: it pauses for long where
@@ -64,7 +64,7 @@ def examine(config: Config) -> list[Finding]:
     something else that is wrong is left out.
     """
     try:
-        from ..config import settings
+        from ...config import settings
 
         address, migrating = settings.address, settings.migration_address
         driver, migration_driver = settings.DB_DRIVER_ASYNC, settings.migration_driver
@@ -135,7 +135,7 @@ def _server(connection: Connection) -> Finding:
 
 
 def _pooler(connection: Connection) -> Finding:
-    from ..config import settings
+    from ...config import settings
 
     if settings.DB_POOLER == "session":
         return Finding("pooler", True, "said to be in session mode")

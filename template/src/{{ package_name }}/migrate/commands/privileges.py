@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-from ..database.schema import SCHEMA
+from ...database.schema import SCHEMA
 from .roles import VERSION_TABLE
 
 QUERY = text(

@@ -5,10 +5,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from ..config import settings
-from ..database.schema import SCHEMA
-from .connection import make_engine, with_connection
-from .history import require_sound
+from ...config import settings
+from ...database.schema import SCHEMA
+from ..connection import make_engine, with_connection
+from ..history import require_sound
 
 
 def describe_database(config: Config) -> dict[str, str]:

@@ -1,58 +1,22 @@
-"""What autogenerate compares, and what becomes of the differences before they are written."""
+"""What becomes of the differences that autogenerate found, before they are written."""
 
 import logging
-from typing import Any
 
 from alembic.operations import ops
-from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, inspect
-from sqlalchemy.sql.schema import SchemaItem
 
-from . import enums as enums  # adds native enums to what is compared
-from .command import command_of
+from ..command import command_of
 from .concurrently import split
 from .hazards import mark, refuse_what_must_fail
 from .lines import Line
 from .losses import settle
+from .restores import let_columns_come_back
 
 log = logging.getLogger("alembic.autogenerate")
 
 
-def options(metadata: MetaData) -> dict[str, Any]:
-    """The arguments of `context.configure` that a comparison needs."""
-    schemas = {metadata.schema} | {table.schema for table in metadata.tables.values()}
-
-    def include_name(
-        name: str | None, kind: NameFilterType, _parents: NameFilterParentNames
-    ) -> bool:
-        """Asked before anything is read, so that other schemas cost nothing."""
-        return kind != "schema" or name in schemas
-
-    return {
-        "include_schemas": schemas != {None},
-        "include_name": include_name,
-        "include_object": _is_no_view,
-        "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-        "process_revision_directives": _review,
-    }
-
-
-def _is_no_view(
-    item: SchemaItem,
-    _name: str | None,
-    kind: NameFilterType,
-    _reflected: bool,
-    _compare_to: SchemaItem | None,
-) -> bool:
-    """Views that are mapped as tables are made by hand, with op.execute."""
-    return kind != "table" or not (getattr(item, "is_view", False) or item.info.get("is_view"))
-
-
-def _review(
-    migration: MigrationContext, _revision: object, scripts: list[ops.MigrationScript]
-) -> None:
+def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> None:
     """Write no revision where nothing changed, lose nothing, refuse what must fail, write what is
     left so that tables stay in use, and mark where that cannot be.
 
@@ -75,6 +39,8 @@ def _review(
     script.upgrade_ops.ops[:0] = _missing_schemas(migration, metadata)
     scripts[:] = split(script, metadata)
     for part in scripts:
+        assert part.downgrade_ops is not None
+        let_columns_come_back(part.downgrade_ops)
         mark(migration, part)
 
 

@@ -8,10 +8,10 @@ from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
-from ..config import settings
-from ..database.address import Address
-from . import databases
-from .command import run_command
+from ...config import settings
+from ...database.address import Address
+from .. import databases
+from ..command import run_command
 
 
 @contextmanager
@@ -19,6 +19,23 @@ def empty_database(server: Address, name: str) -> Iterator[Address]:
     """A database with nothing in it, which is dropped afterwards."""
     address = server.replaced(name=name)
     databases.administer(server, lambda connection: databases.create(connection, name))
+    try:
+        with _settings_for(address):
+            yield address
+    finally:
+        databases.administer(server, lambda connection: databases.drop(connection, name))
+
+
+@contextmanager
+def copied_database(server: Address, original: str, name: str) -> Iterator[Address]:
+    """A copy of a database that nobody is connected to, which is dropped afterwards."""
+    address = server.replaced(name=name)
+
+    def copy(connection: Connection) -> None:
+        _lock(connection, original)
+        databases.create(connection, name, template=original)
+
+    databases.administer(server, copy)
     try:
         with _settings_for(address):
             yield address

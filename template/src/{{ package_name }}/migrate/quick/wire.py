@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Iterator
 
-from ..database.tls import SSLMode, tls_of
+from ...database.tls import SSLMode, tls_of
 
 TIMEOUT = 10  # seconds, for all of it
 LONGEST = 1 << 20  # bytes in a message

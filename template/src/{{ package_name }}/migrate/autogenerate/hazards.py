@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from ..errors import sqlstate
 from .concurrently import created_tables, is_partitioned, kind_of
-from .errors import sqlstate
 from .lines import Comment
 from .renames import shown
 
@@ -52,7 +52,7 @@ def refuse_what_must_fail(upgrade: ops.UpgradeOps) -> None:
         for group in upgrade.ops
         if isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in new
         for item in group.ops
-        if isinstance(item, ops.AddColumnOp) and _has_no_value(item.column)
+        if isinstance(item, ops.AddColumnOp) and has_no_value(item.column)
     ]
     if names:
         raise CommandError(
@@ -177,7 +177,8 @@ def _sentence(item: Any, what: str, kind: str) -> str:
     return f"{REWRITES.format(table=table)}: {what} {RECIPES[kind]}"
 
 
-def _has_no_value(column: Column[Any]) -> bool:
+def has_no_value(column: Column[Any]) -> bool:
+    """Whether rows that are there already could not get the column."""
     return (
         not column.nullable
         and column.server_default is None

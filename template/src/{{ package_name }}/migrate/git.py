@@ -1,0 +1,43 @@
+"""What git knows of the project."""
+
+import subprocess
+
+from alembic.util import CommandError
+
+from ..paths import PROJECT_ROOT
+
+# Where others' work is, the first of these that there is.
+MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+def git(*arguments: str) -> str:
+    """What a git command prints.
+
+    Raises:
+        CommandError: it fails; the text is git's.
+    """
+    done = _run(*arguments)
+    if done is None or done.returncode != 0:
+        reason = done.stderr.strip() if done else "git is not installed"
+        raise CommandError(f"git {' '.join(arguments)}: {reason}")
+    return done.stdout
+
+
+def knows(revision: str) -> bool:
+    """Whether there is a repository with such a commit in it."""
+    done = _run("rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}")
+    return done is not None and done.returncode == 0
+
+
+def main_branch() -> str | None:
+    """The branch that others build upon; None without git, or where there is none yet."""
+    return next((name for name in MAIN_BRANCHES if knows(name)), None)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            ["git", "-C", PROJECT_ROOT, *arguments], check=False, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return None
