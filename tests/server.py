@@ -63,10 +63,14 @@ class Database:
         return value
 
     @contextmanager
-    def another(self, name: str) -> Iterator[Self]:
-        """A new, empty database on the same server."""
+    def another(self, name: str, template: str = "template1") -> Iterator[Self]:
+        """A new database on the same server: empty, or a copy of another."""
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
         try:
             yield replace(self, name=name)
         finally:

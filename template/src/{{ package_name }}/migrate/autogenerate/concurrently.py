@@ -19,6 +19,7 @@ from sqlalchemy import MetaData
 from .. import operations
 from .enums import added_values
 
+RENAMED = "rename"
 LOOSENED = "drop constraints and indexes"
 TIGHTENED = "constraints and indexes"
 
@@ -43,8 +44,16 @@ class Concurrently(ops.MigrateOperation):
         return self.plain.to_diff_tuple()
 
 
-def split(script: ops.MigrationScript, metadata: MetaData) -> list[ops.MigrationScript]:
-    """Up to three scripts in place of one, each of which follows the one before."""
+def split(
+    script: ops.MigrationScript, metadata: MetaData, first: list[ops.MigrateOperation]
+) -> list[ops.MigrationScript]:
+    """Up to four scripts in place of one, each of which follows the one before.
+
+    Args:
+        script: with all changes.
+        metadata: of the models.
+        first: what has to come before them.
+    """
     assert script.upgrade_ops is not None
     loosening: list[Any] = []
     tightening: list[Any] = []
@@ -53,9 +62,11 @@ def split(script: ops.MigrationScript, metadata: MetaData) -> list[ops.Migration
         (loosening if _loosens(taken) else tightening).append(taken)
     for items, order in ((loosening, LOOSENING), (tightening, TIGHTENING)):
         items.sort(key=lambda item: order.index(kind_of(item)))
+    rest = [item for item in script.upgrade_ops.ops if not _is_empty(item)]
     parts: list[tuple[str, list[Any]]] = [
+        (RENAMED, first if loosening else []),
         (LOOSENED, [Concurrently(item) for item in loosening]),
-        ("", [item for item in script.upgrade_ops.ops if not _is_empty(item)]),
+        ("", rest if loosening else [*first, *rest]),
         (TIGHTENED, [Concurrently(item) for item in tightening]),
     ]
     return list(_scripts(script, [(suffix, items) for suffix, items in parts if items]))

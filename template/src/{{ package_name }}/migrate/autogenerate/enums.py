@@ -5,11 +5,37 @@ before another behind it, and does not escape quotation marks.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import alembic_postgresql_enum
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from alembic_postgresql_enum.operations.add_enum_values import AddEnumValuesOp
+from alembic_postgresql_enum.sql_commands.column_default import get_column_default
 
 # `op` gains operations on enums at run time, which mypy cannot know.
 alembic_postgresql_enum.set_configuration(alembic_postgresql_enum.Config(add_type_ignore=True))
+
+
+def keep_defaults(migration: MigrationContext, upgrade: ops.UpgradeOps) -> None:
+    """Taking a value back makes the type anew, which sets the defaults of its columns again: those
+    that the database has now, not those that the models want, which come in a later revision.
+    """
+    assert migration.connection is not None
+    for item in upgrade.ops:
+        if isinstance(item, AddEnumValuesOp):
+            item.affected_columns = [
+                replace(
+                    column,
+                    existing_server_default=get_column_default(
+                        migration.connection,
+                        column.table_schema or item.schema,
+                        column.table_name,
+                        column.column_name,
+                    ),
+                )
+                for column in item.affected_columns
+            ]
 
 
 def added_values(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str | None]]:

@@ -47,9 +47,9 @@ class Loss:
     text: str
 
 
-def settle(migration: MigrationContext, script: ops.MigrationScript) -> None:
-    """Let the script rename what was renamed, and see that nothing else is dropped that nobody
-    wants dropped. On a terminal the person is asked.
+def settle(migration: MigrationContext, script: ops.MigrationScript) -> list[ops.MigrateOperation]:
+    """See that nothing is dropped that nobody wants dropped. On a terminal the person is asked.
+    Returns what renames the things that were renamed; what is left in the script comes after that.
 
     Raises:
         CommandError: nobody has said that it may be dropped; the text tells how to.
@@ -68,14 +68,14 @@ def settle(migration: MigrationContext, script: ops.MigrationScript) -> None:
     likely = [each for each, is_likely in possible if is_likely]
     if _is_on_a_terminal():
         chosen += _ask_for_renames(word, likely, chosen)
-    if chosen:
-        rename(migration, script, chosen)
+    renaming = rename(migration, script, chosen) if chosen else []
     losses = [loss for loss in _losses(script.upgrade_ops) if not word.allows(loss.name)]
     if losses and _is_on_a_terminal():
         losses = [loss for loss in losses if not _yes(f"{loss.text} Drop it?")]
     if losses:
         raise CommandError(_refusal(losses, likely))
     _warn_readers(script.upgrade_ops)
+    return renaming
 
 
 def _losses(upgrade: ops.UpgradeOps) -> Iterator[Loss]:

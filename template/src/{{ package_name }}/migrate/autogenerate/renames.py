@@ -2,6 +2,7 @@
 and where a person says that it is a rename, the revision renames.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,9 @@ def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:
 
 def rename(
     migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[Rename]
-) -> None:
-    """Let the script rename, and do what is different besides: the database is compared once more,
-    with the new names in it, in a transaction that is rolled back.
+) -> list[ops.MigrateOperation]:
+    """What renames, and leave in the script what is different besides: the database is compared
+    once more, with the new names in it, in a transaction that is rolled back.
     """
     connection = migration.connection
     assert connection is not None
@@ -94,7 +95,8 @@ def rename(
         "From here on the old name is gone: a version of the service that uses it fails. To keep "
         "both at work, add the new one, write both, copy, and drop the old one later."
     )
-    script.upgrade_ops.ops[:] = [caution, *lines, *rest.ops]
+    script.upgrade_ops.ops[:] = rest.ops
+    return [caution, *lines]
 
 
 def _lines(each: Rename, quote: Any) -> Iterator[Line]:
@@ -186,7 +188,13 @@ def _renamed_parts(
                 for each in renames
             )
         before, after = (
-            render_op_text(context, item).replace(repr(_name(item)), "", 1) for item in (old, new)
+            re.sub(
+                rf"(op\.f\()?{re.escape(repr(_name(item)))}\)?",
+                "",
+                render_op_text(context, item),
+                count=1,
+            )
+            for item in (old, new)
         )
         return before == after
 

@@ -8,6 +8,8 @@ from sqlalchemy import MetaData, inspect
 
 from ..command import command_of
 from .concurrently import split
+from .cycles import untie
+from .enums import keep_defaults
 from .hazards import mark, refuse_what_must_fail
 from .lines import Line
 from .losses import settle
@@ -34,10 +36,11 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
         log.info("The models and the database agree: no revision was written.")
         return
     metadata = migration.opts["target_metadata"]
-    settle(migration, script)
+    first = [*_missing_schemas(migration, metadata), *settle(migration, script)]
     refuse_what_must_fail(script.upgrade_ops)
-    script.upgrade_ops.ops[:0] = _missing_schemas(migration, metadata)
-    scripts[:] = split(script, metadata)
+    untie(script.upgrade_ops)
+    keep_defaults(migration, script.upgrade_ops)
+    scripts[:] = split(script, metadata, first)
     for part in scripts:
         assert part.downgrade_ops is not None
         let_columns_come_back(part.downgrade_ops)

@@ -1,0 +1,114 @@
+"""Every kind of change, written by autogenerate and made amid traffic: it keeps nobody waiting, loses
+no row, goes back and up again. Where that cannot be, the command has said so.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from changes import CHANGES, ROWS, Change, models
+from conftest import Render
+from lock_waits import lock_waits
+from project import Project, said
+from server import Database
+
+SMALL, FULL = 2_000, 100_000  # things
+PATIENCE = {SMALL: 1_000, FULL: 200}  # milliseconds; the suite shares its cores with other tests
+
+CHAIN = """
+import sys
+from alembic.config import main
+for command in sys.argv[1:]:
+    main(argv=command.split())
+"""
+
+KEPT = "SELECT count(*), sum(hashtext(serial || price::text)::bigint) FROM {}"
+
+
+@dataclass
+class Workshop:
+    """A project with one revision, and a full database that it has been applied to."""
+
+    project: Project
+    first: str
+    full: Database
+
+
+@pytest.fixture(
+    scope="module", params=[SMALL, pytest.param(FULL, marks=pytest.mark.full)], ids=["few", "many"]
+)
+def rows(request: pytest.FixtureRequest) -> int:
+    """How many things there are."""
+    number: int = request.param
+    return number
+
+
+@pytest.fixture(scope="module")
+def workshop(
+    rendered: Render, server: Database, tmp_path_factory: pytest.TempPathFactory, rows: int
+) -> Iterator[Workshop]:
+    """Changes to the project last for one test."""
+    project = rendered(example=False).copy(tmp_path_factory.mktemp("changes") / "project")
+    project.write_model("models", models("..base"))
+    with server.another(f"full_{rows}_{os.getpid()}") as database:
+        project = project.given(**database.environment)
+        project.alembic("revision", "--autogenerate", "-m", "first")
+        project.alembic("upgrade", "head")
+        with database.connect() as connection:
+            connection.execute((ROWS % rows).encode())
+        first = (project.path / "migrations" / "head.txt").read_text().strip()
+        yield Workshop(project, first, database)
+
+
+@pytest.fixture(params=list(CHANGES.values()), ids=list(CHANGES))
+def change(request: pytest.FixtureRequest, server: Database) -> Change:
+    """One change of the models."""
+    change: Change = request.param
+    version = int(server.value("SHOW server_version_num")) // 10_000
+    if version < change.server:
+        pytest.skip(f"PostgreSQL {version} does not know it")
+    return change
+
+
+def test_a_change_keeps_nobody_waiting_and_loses_nothing(
+    workshop: Workshop, server: Database, change: Change, rows: int
+) -> None:
+    name = f"change_{os.getpid()}"
+    with server.another(name, template=workshop.full.name) as database:
+        project = workshop.project.given(**database.environment)
+        before = kept(database)
+        project.write_model("models", change.models("..base"))
+        try:
+            words = [word for each in change.words for word in ("-x", each)]
+            text = said(project.alembic(*words, "revision", "--autogenerate", "-m", "change"))
+            assert ("ACCESS EXCLUSIVE" in text.replace("On the way back: Writes", "")) == (
+                change.shuts_out or change.shuts_out_on_the_way_back
+            )
+            with lock_waits(database) as up:
+                run(project, "upgrade head", "check")
+            assert kept(database) == before
+            with lock_waits(database) as down:
+                run(project, f"downgrade {workshop.first}")
+            assert kept(database) == before
+            run(project, "upgrade head", "check")
+            assert kept(database) == before
+        finally:
+            for path in project.versions:
+                if not path.name.endswith("_first.py"):
+                    path.unlink()
+    if not change.shuts_out:
+        assert max(up, default=0) <= PATIENCE[rows]
+    if not change.shuts_out_on_the_way_back:
+        assert max(down, default=0) <= PATIENCE[rows]
+
+
+def run(project: Project, *commands: str) -> None:
+    """Commands of Alembic's, one after the other in one process."""
+    project.run("python", "-c", CHAIN, *commands)
+
+
+def kept(database: Database) -> object:
+    """A fingerprint of the rows, by columns that no change is about."""
+    name = database.value("SELECT coalesce(to_regclass('things'), to_regclass('items'))::text")
+    return database.query(KEPT.replace("{}", name))
