@@ -14,6 +14,7 @@ from deploys import EMPTY, campaigns, write_revisions
 from project import Project
 from proxy import proxy
 from psycopg import sql
+from schema_changes import schema_changes
 from server import Database
 from test_round_trips import READ
 
@@ -168,9 +169,15 @@ def deploys(bench: Bench) -> Iterator[str]:
     yield from campaigns(bench.both, bench.rounds)
 
 
+def changes(bench: Bench) -> Iterator[str]:
+    """Every kind of change of 100,000 rows amid traffic."""
+    with bench.both("changes") as (mine, other):
+        yield from schema_changes(mine, other, bench.server)
+
+
 FIGURES = {
     figure.__name__: figure
-    for figure in (no_op, history, check, foreign, tests, wire, first_minute, deploys)
+    for figure in (no_op, history, check, foreign, tests, wire, first_minute, deploys, changes)
 }
 
 
