@@ -17,7 +17,7 @@ ROW_COUNT = 100_000
 PATIENCE = 60  # seconds for one command
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A command failed; the text is its last line."""
 
 
@@ -38,7 +38,7 @@ def schema_changes(mine: Contestant, other: Contestant, server: Database) -> Ite
         failures["ours"] += bool(ours[2])
         failures["theirs"] += bool(theirs[2])
         yield f"| {name} | {ours[0]} | {ours[1]} | {theirs[0]} | {theirs[1]} | {theirs[2]}{ours[2]} |"
-    yield f"failed: ours {failures['ours']}, bare {failures['theirs']} of {len(CHANGES)}"
+    yield f"not seen or failed: ours {failures['ours']}, bare {failures['theirs']} of {len(CHANGES)}"
 
 
 def _measure(
@@ -52,12 +52,14 @@ def _measure(
         try:
             said = [word for each in change.words for word in ("-x", each)] if words else []
             _run(there, *said, "revision", "--autogenerate", "-m", "change")
+            if not _does_something(there):
+                return "–", "–", "the change is not seen"
             up = _amid_traffic(there, database, "upgrade", "head")
             _run(there, "check")
             back = _amid_traffic(there, database, "downgrade", _first(there))
             _run(there, "upgrade", "head")
             return up, back, ""
-        except Failed as failure:
+        except FailedError as failure:
             return up, back, str(failure)
         finally:
             for path in _versions(there).glob("*_change*.py"):
@@ -78,14 +80,14 @@ def _run(contestant: Contestant, *command: str) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        raise Failed(f"`{command[0]}` hangs") from None
+        raise FailedError(f"`{command[0]}` hangs") from None
     if process.returncode:
         words = [line for line in said.splitlines() if line.strip()]
         reason = next((line for line in words if "Error" in line or "FAILED" in line), words[-1])
         name = next(
             word for word in command if word in ("revision", "upgrade", "check", "downgrade")
         )
-        raise Failed(f"`{name}` fails: {reason[:100].strip().replace('|', '/')}")
+        raise FailedError(f"`{name}` fails: {reason[:100].strip().replace('|', '/')}")
 
 
 def _led_to(contestant: Contestant, database: Database) -> Contestant:
@@ -99,6 +101,16 @@ def _led_to(contestant: Contestant, database: Database) -> Contestant:
         contestant,
         database=database,
         environment=contestant.environment | database.environment,
+    )
+
+
+def _does_something(contestant: Contestant) -> bool:
+    """Whether a revision was written in which there is anything."""
+    return any(
+        "op." in path.read_text().split("def upgrade")[1]
+        or "_concurrently(" in path.read_text()
+        or "add_enum_value(" in path.read_text()
+        for path in _versions(contestant).glob("*_change*.py")
     )
 
 

@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[1]
 Render = Callable[..., Project]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for servers and for locks."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_settings() -> None:
     """Whoever runs the tests has Copier settings of their own, which must not matter."""

@@ -3,7 +3,7 @@ in git instead of a history with two heads.
 """
 
 from ..paths import PROJECT_ROOT
-from .revision_files import heads_of, read_revision_files
+from .revision_files import heads_of, read_revision_files, write_text
 
 HEAD_FILE = PROJECT_ROOT / "migrations" / "head.txt"
 
@@ -16,9 +16,7 @@ def record_heads() -> str:
     """
     text = "".join(f"{revision}\n" for revision in heads_of(read_revision_files()))
     if not HEAD_FILE.exists() or HEAD_FILE.read_text(encoding="utf-8") != text:
-        scratch = HEAD_FILE.with_suffix(".new")
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(HEAD_FILE)
+        write_text(HEAD_FILE, text)
     return text
 
 

@@ -51,6 +51,17 @@ def read_revision_files() -> list[RevisionFile]:
     return [read_revision_file(path) for path in sorted(VERSIONS.glob("*.py"))]
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write all of a file or nothing. What Python has compiled of it goes too: it would be taken
+    for current where the file has the same length and the same second.
+    """
+    scratch = path.with_suffix(".new")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink(missing_ok=True)
+
+
 def heads_of(files: list[RevisionFile]) -> list[str]:
     """The revisions that no other follows.
 

@@ -16,7 +16,7 @@ from ..connection import make_engine, with_connection
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
-from ..revision_files import VERSIONS, RevisionFile, heads_of, read_revision_files
+from ..revision_files import VERSIONS, RevisionFile, heads_of, read_revision_files, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +151,7 @@ def _follow(path: Path, revision: str) -> None:
         flags=re.MULTILINE,
     )
     source = re.sub(r"^Revises:.*$", f"Revises: {revision}", source, count=1, flags=re.MULTILINE)
-    scratch = path.with_suffix(".new")
-    scratch.write_text(source, encoding="utf-8")
-    scratch.replace(path)
+    write_text(path, source)
 
 
 def _relative(path: Path) -> str:

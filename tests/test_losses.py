@@ -1,0 +1,179 @@
+"""Nothing is lost by accident: what autogenerate would drop, it drops when a person says so."""
+
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Sequence
+
+import pytest
+from conftest import Render
+from project import Project, clean_environment, said
+from server import Database
+from test_autogenerate import MODELS
+
+
+@pytest.fixture(params=["public", "sales"])
+def project(render: Render, request: pytest.FixtureRequest) -> Project:
+    """A project with the tables of MODELS in its database, in each schema."""
+    project = render(database_schema=request.param, example=False)
+    project.write_model("things", MODELS)
+    project.alembic("revision", "--autogenerate", "-m", "first")
+    project.alembic("upgrade", "head")
+    return project
+
+
+DROPS = {
+    "a column": ("    name: Mapped[str]\n", "", "things.name"),
+    "a table": (MODELS[MODELS.index("class Thing(") :], "", "things"),
+}
+RENAMES = {
+    "a column": ("    name: Mapped[str]\n", "    title: Mapped[str]\n", "things.name:title"),
+    "a table": ('__tablename__ = "things"', '__tablename__ = "items"', "things:items"),
+}
+
+
+def names(project: Project, *words: str) -> list[str]:
+    """Table and column names, as `-x` takes them, with the project's schema where it has one."""
+    schema = "sales." if 'SCHEMA: str | None = "sales"' in schema_of(project) else ""
+    old_and_new = [word.split(":") for word in words]
+    return [
+        f"{schema}{old}" + "".join(f":{new if '.' in old else schema + new}" for new in rest)
+        for old, *rest in old_and_new
+    ]
+
+
+def schema_of(project: Project) -> str:
+    return project.file("src/*/database/schema.py").read_text()
+
+
+def autogenerate(project: Project, *options: str, ok: bool = True) -> str:
+    done = project.alembic(*options, "revision", "--autogenerate", "-m", "change", ok=ok)
+    assert (done.returncode == 0) is ok
+    assert "Traceback" not in said(done)
+    return " ".join(said(done).split())
+
+
+@pytest.mark.parametrize(("old", "new", "name"), DROPS.values(), ids=DROPS.keys())
+def test_a_drop_needs_a_word(
+    project: Project, database: Database, old: str, new: str, name: str
+) -> None:
+    project.write_model("things", MODELS.replace(old, new))
+    before = project.versions
+    [name] = names(project, name)
+    refusal = autogenerate(project, ok=False)
+    assert "No revision was written" in refusal
+    assert f"{name} would be dropped" in refusal
+    assert f"-x allow-drop={name}" in refusal
+    assert "No revision was written" in autogenerate(project, "-x", "allow-drop=other", ok=False)
+    assert project.versions == before
+    autogenerate(project, "-x", f"allow-drop={name}")
+    [written] = set(project.versions) - set(before)
+    assert "# Deploy code that does without" in written.read_text()
+    project.alembic("upgrade", "head")
+    project.alembic("check")
+    project.alembic("downgrade", "-1")
+
+
+@pytest.mark.parametrize(("old", "new", "name"), RENAMES.values(), ids=RENAMES.keys())
+def test_what_looks_like_a_rename_is_offered_and_keeps_the_rows(
+    project: Project, database: Database, old: str, new: str, name: str
+) -> None:
+    schema = "sales" if "sales" in schema_of(project) else "public"
+    with database.connect() as connection:
+        connection.execute(f"SET search_path = {schema}".encode())
+        connection.execute("INSERT INTO things (name, size, owner_id) VALUES ('kept', 1, 1)")
+    project.write_model("things", MODELS.replace(old, new))
+    [name] = names(project, name)
+    assert f"If it was renamed: -x rename={name}" in autogenerate(project, ok=False)
+    autogenerate(project, "-x", f"rename={name}")
+    column, table = ("title", "things") if "title" in new else ("name", "items")
+    for _ in range(2):
+        project.alembic("upgrade", "head")
+        project.alembic("check")
+        with database.connect() as connection:
+            row = connection.execute(f"SELECT {column} FROM {schema}.{table}".encode()).fetchall()
+        assert row == [("kept",)]
+        project.alembic("downgrade", "-1")
+
+
+def test_a_rename_that_is_none_is_an_error(project: Project) -> None:
+    project.write_model("things", MODELS.replace("    name: Mapped[str]\n", ""))
+    text = autogenerate(project, "-x", "rename=things.name:title", ok=False)
+    assert "the models do not differ from the database in that way" in text
+
+
+def test_a_column_that_rows_could_not_get_is_refused(project: Project) -> None:
+    before = project.versions
+    project.write_model("things", MODELS + "    extra: Mapped[int]\n    more: Mapped[str]\n")
+    refusal = autogenerate(project, ok=False)
+    assert "things.extra, " in refusal
+    assert "NOT NULL without a server default" in refusal
+    assert "Either give a server_default; or allow NULL" in refusal
+    assert project.versions == before
+
+
+def test_on_a_terminal_the_person_is_asked(render: Render, database: Database) -> None:
+    project = render(example=False)
+    project.write_model("things", MODELS)
+    project.alembic("revision", "--autogenerate", "-m", "first")
+    project.alembic("upgrade", "head")
+    before = project.versions
+    project.write_model(
+        "things",
+        MODELS.replace("    name: Mapped[str]\n", "    title: Mapped[str]\n").replace(
+            "    size: Mapped[int]\n", ""
+        ),
+    )
+    command = ("revision", "--autogenerate", "-m", "change")
+    questions = [
+        "things.name is gone, title is new. Was it renamed?",
+        "things.size would be dropped",
+    ]
+    said, code = on_a_terminal(project, command, [*zip(questions, "yn", strict=True)])
+    assert code != 0
+    assert "No revision was written" in " ".join(said.split())
+    assert project.versions == before
+    said, code = on_a_terminal(project, command, [*zip(questions, "yy", strict=True)])
+    assert code == 0, said
+    [written] = set(project.versions) - set(before)
+    assert 'new_column_name="title"' in written.read_text()
+    assert 'op.drop_column("things", "size")' in written.read_text()
+    said, code = on_a_terminal(project, command, [])
+    assert code != 0  # the database is not up to date: nothing is asked
+
+
+def on_a_terminal(
+    project: Project, command: Sequence[str], answers: Sequence[tuple[str, str]]
+) -> tuple[str, int]:
+    """Run Alembic on a terminal and type an answer after each of some words."""
+    terminal, child_s_end = pty.openpty()
+    process = subprocess.Popen(
+        [project.path / ".venv/bin/alembic", *command],
+        cwd=project.path,
+        stdin=child_s_end,
+        stdout=child_s_end,
+        stderr=child_s_end,
+        env=clean_environment() | project.environment | {"COLUMNS": "200"},
+        start_new_session=True,
+    )
+    os.close(child_s_end)
+    said, waiting = "", list(answers)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            some = os.read(terminal, 4096).decode()
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not some:
+            break
+        said += some
+        if waiting and waiting[0][0] in " ".join(said.split()) and said.rstrip().endswith("[y/N]"):
+            os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
+            said += "\n"
+    os.close(terminal)
+    assert not waiting, said
+    return said, process.wait(timeout=60)
