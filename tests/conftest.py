@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import prefork
 import pytest
 from dotenv import dotenv_values
 from project import COPIER_SETTINGS, Project, run
@@ -22,6 +23,12 @@ Render = Callable[..., Project]
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: tests wait for servers and for locks."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(autouse=True)
+def _typed(request: pytest.FixtureRequest) -> None:
+    """Whether commands go through `uv run`, as a person types them."""
+    prefork.enabled = request.node.get_closest_marker("typed") is None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import prefork
+
 Finished = subprocess.CompletedProcess[str]
 
 COPIER_SETTINGS = Path(__file__).with_name("copier-settings.yml")
@@ -77,12 +79,32 @@ class Project:
 
     def run(self, *command: str | Path, ok: bool = True, cwd: Path | None = None) -> Finished:
         """`uv run <command>` in the project's folder, or in another."""
+        if command[0] == "uv":
+            self.tools = None  # from here on it has libraries of its own
+        python = self._forking_python()
+        if command[0] in ("alembic", "db") and python:
+            done = prefork.run(
+                python,
+                [str(word) for word in command],
+                self.path / "src",
+                cwd or self.path,
+                clean_environment() | self.environment,
+            )
+            if ok and done.returncode != 0:
+                raise AssertionError(f"{command} exits with {done.returncode}:\n{said(done)}")
+            return done
         return run(
             "uv", "run", "--quiet", "--project", self.path, *command,
             cwd=cwd or self.path,
             ok=ok,
             environment=self.environment,
         )  # fmt: skip
+
+    def _forking_python(self) -> Path | None:
+        """The one that has the libraries of the project, where commands need not be typed."""
+        if not prefork.enabled or self.tools is None or "UV_PYTHON" in self.environment:
+            return None
+        return self.tools / "bin" / "python"
 
     def begin(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a program of the project's environment and leave it running. It is the program

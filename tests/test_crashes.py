@@ -16,6 +16,8 @@ from server import Database
 from test_local_server import database_of, server_of
 from test_races import assert_applied_once, prepared
 
+pytestmark = pytest.mark.typed
+
 LENGTH = 10
 
 campaigns = pytest.mark.parametrize("runs", [6, pytest.param(50, marks=pytest.mark.full)])

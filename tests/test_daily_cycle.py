@@ -15,6 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..base import Base
 
+pytestmark = pytest.mark.typed
+
 
 class Model(Base):
     __tablename__ = "{0}"

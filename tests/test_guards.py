@@ -10,6 +10,8 @@ from conftest import Render
 from project import Project, wait_until
 from server import Database
 
+pytestmark = pytest.mark.typed
+
 UP = '    """Bring the schema to this revision."""\n'
 DOWN = '    """Take the schema back to the revision before."""\n'
 
@@ -43,7 +45,7 @@ def write_revision(project: Project, up: str, down: str) -> None:
 def test_a_model_without_a_revision_is_caught(project: Project) -> None:
     note = project.models / "note.py"
     note.write_text(note.read_text() + "    pages: Mapped[int]\n")
-    said = fails(project, AGREE)
+    said = fails(project, AGREE, "test_the_models_make_what_the_migrations_make")
     assert "add_column" in said
     assert "pages" in said
 
@@ -54,7 +56,7 @@ def test_two_heads_are_caught(project: Project) -> None:
         project.alembic("revision", "-m", name, "--head", first, "--splice")
     assert "uv run alembic merge heads" in fails(project, "test_the_history_has_one_head")
     project.alembic("merge", "heads", "-m", "join them")
-    assert "5 passed" in project.run("pytest").stdout
+    assert "8 passed" in project.run("pytest").stdout
 
 
 def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
@@ -106,7 +108,7 @@ def test_a_server_of_the_environment_is_used_and_left_as_it_was(
     project = render()
     databases = "SELECT datname FROM pg_database ORDER BY 1"
     before = database.query(databases)
-    assert "5 passed" in project.run("pytest", "-n", "2").stdout
+    assert "8 passed" in project.run("pytest", "-n", "2").stdout
     assert database.query(databases) == before
     assert database.query("SELECT 1 FROM pg_class WHERE relname = 'notes'") == []
     nobody_there = project.given(DB_PORT="1").run("pytest", ok=False)
@@ -132,7 +134,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
     run.wait()
     [left] = servers_of(project)
     (project.path / "tests" / "test_slow.py").unlink()
-    assert "5 passed" in project.run("pytest").stdout
+    assert "8 passed" in project.run("pytest").stdout
     left.wait(timeout=20)
     assert servers_of(project) == []
 
@@ -146,7 +148,7 @@ def test_two_runs_at_once_share_a_server(project: Project) -> None:
         for _ in range(2)
     ]
     outputs = [run.communicate()[0] for run in runs]
-    assert ["5 passed" in output for output in outputs] == [True, True], outputs
+    assert ["8 passed" in output for output in outputs] == [True, True], outputs
     assert servers_of(project) == []
 
 

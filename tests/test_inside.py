@@ -7,6 +7,8 @@ import pytest
 from conftest import Render
 from test_first_hour import assert_passes
 
+pytestmark = pytest.mark.typed
+
 INSIDE = Path(__file__).with_name("inside")
 
 

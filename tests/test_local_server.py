@@ -17,6 +17,8 @@ from dotenv import dotenv_values
 from project import Project, said
 from server import Database
 
+pytestmark = pytest.mark.typed
+
 
 @pytest.fixture
 def project(rendered: Render, tmp_path: Path) -> Iterator[Project]:

@@ -17,6 +17,8 @@ NOTHING = "The database is at the newest revision: nothing to do."
 QUICKLY = """
 import sys
 from my_service.migrate.quick import is_at_head
+
+pytestmark = pytest.mark.typed
 print(is_at_head())
 assert not {"sqlalchemy", "alembic", "asyncpg", "pydantic", "asyncio"} & sys.modules.keys()
 """

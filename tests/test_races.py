@@ -14,6 +14,8 @@ from project import PATIENCE, Project, wait_until
 from server import Database
 from test_traffic import wait_for
 
+pytestmark = pytest.mark.typed
+
 drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import ROOT, commit
 from project import Project, run, said
 
+pytestmark = pytest.mark.typed
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 

@@ -1,0 +1,138 @@
+"""Runs `alembic` and `db` of a project without importing their libraries each time: a process that has
+them imported forks for every command. Files, environment, output and exit code are a command's own;
+what is shared is what is in site-packages.
+
+Tests that are about the commands as a person types them are marked `typed` and go through `uv run`.
+"""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+enabled = True
+
+PRELOADED = (
+    "alembic.command",
+    "alembic.config",
+    "alembic_postgresql_enum",
+    "asyncpg",
+    "psutil",
+    "pydantic_settings",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.orm",
+)
+
+
+@cache
+def _server(python: Path) -> str:
+    """The address of the process that forks, started when it is first wanted."""
+    address = tempfile.mktemp(prefix="prefork-", suffix=".sock")
+    process = subprocess.Popen([python, "-P", __file__, address], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()  # it listens
+    atexit.register(process.wait)
+    atexit.register(process.terminate)
+    atexit.register(process.stdout.close)
+    return address
+
+
+def run(
+    python: Path, command: list[str], source: Path, cwd: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run `alembic …` or `db …` for the package in a source folder.
+
+    Args:
+        python: of the virtual environment that has the libraries.
+        command: its words.
+        source: the folder that the package is in.
+        cwd: where it runs.
+        environment: all of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        request = {
+            "argv": command,
+            "source": str(source),
+            "cwd": str(cwd),
+            "environment": environment | {"PYTHONPATH": str(source)},
+            "out": str(out),
+            "err": str(err),
+        }
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(300)
+            client.connect(_server(python))
+            client.sendall(json.dumps(request).encode() + b"\n")
+            code = int(client.makefile().readline())
+        return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
+
+
+def _serve(address: str) -> None:
+    for name in PRELOADED:
+        __import__(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for those who wait
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen(16)
+        print("listening", flush=True)
+        while True:
+            client, _ = server.accept()
+            if os.fork():
+                client.close()
+                continue
+            server.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            request = json.loads(client.makefile().readline())
+            child = os.fork()
+            if child == 0:
+                client.close()
+                _become(request)
+            _, status = os.waitpid(child, 0)
+            client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os._exit(0)
+
+
+def _become(request: dict[str, object]) -> None:
+    """Run the command in this process, and end it."""
+    code: object = 1
+    try:
+        for path, number in ((request["out"], 1), (request["err"], 2)):
+            os.dup2(os.open(str(path), os.O_WRONLY | os.O_CREAT, 0o600), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout, sys.stderr, sys.stdin = (
+            os.fdopen(1, "w", closefd=False),
+            os.fdopen(2, "w", closefd=False),
+            os.fdopen(0, closefd=False),
+        )
+        os.chdir(str(request["cwd"]))
+        os.environ.clear()
+        os.environ.update(request["environment"])  # type: ignore[call-overload]
+        sys.path.insert(0, str(request["source"]))
+        sys.argv = list(request["argv"])  # type: ignore[call-overload]
+        if sys.argv[0] == "db":
+            [package] = os.listdir(str(request["source"]))
+            __import__(f"{package}.migrate.__main__")
+            sys.modules[f"{package}.migrate.__main__"].main()
+        else:
+            sys.modules["alembic.config"].main()
+        code = 0
+    except SystemExit as ending:
+        code = ending.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(str(code or 0)) & 0xFF)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
