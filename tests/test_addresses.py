@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 from dotenv import dotenv_values
-from project import Project, run, said
+from project import Project, said
 from proxy import proxy
 from psycopg import sql
 from server import Database
@@ -35,7 +35,7 @@ NAMES = [
 def drivers(service: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
     """A project for each driver that migrations can use."""
     sync = service.copy(tmp_path_factory.mktemp("psycopg") / "my-service", DB_DRIVER_SYNC="psycopg")
-    run("uv", "add", "--quiet", "psycopg[binary]", cwd=sync.path)
+    sync.run("uv", "add", "--quiet", "psycopg[binary]")
     return {"asyncpg": service, "psycopg": sync}
 
 

@@ -9,13 +9,13 @@ from conftest import Render
 from project import Project
 from server import Database
 
+pytestmark = pytest.mark.typed
+
 MODEL = """\
 from sqlalchemy import Identity
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..base import Base
-
-pytestmark = pytest.mark.typed
 
 
 class Model(Base):

@@ -12,13 +12,13 @@ from proxy import proxy
 from server import Database
 from test_addresses import owner, server_context
 
+pytestmark = pytest.mark.typed
+
 NOTHING = "The database is at the newest revision: nothing to do."
 
 QUICKLY = """
 import sys
 from my_service.migrate.quick import is_at_head
-
-pytestmark = pytest.mark.typed
 print(is_at_head())
 assert not {"sqlalchemy", "alembic", "asyncpg", "pydantic", "asyncio"} & sys.modules.keys()
 """
