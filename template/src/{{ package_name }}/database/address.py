@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from .tls import SSLMode, tls_of
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONNECT_TIMEOUT = 10  # seconds
 
 # https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#prepared-statement-name-with-pgbouncer
@@ -44,6 +45,11 @@ class Address:
     def socket_directory(self) -> str | None:
         """The directory of the unix socket, where the host is one."""
         return self.host if self.host.startswith("/") else None
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the server is, as far as the host tells. A tunnel looks the same."""
+        return self.host in LOOPBACK or self.socket_directory is not None
 
     def url(self, driver: str) -> URL:
         """The URL for SQLAlchemy. A socket's directory stands in the query: in the host's place

@@ -2,16 +2,13 @@
 
 import os
 import sys
-from argparse import Namespace
 from pathlib import Path
-from typing import NoReturn
 
-from alembic.config import CommandLine, Config
+from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError
 from ..paths import PROJECT_ROOT
+from .command_line import DatabaseCommandLine
 
 # Commands import what they do when they run: every other one shares the command line with them.
 
@@ -90,6 +87,53 @@ def rebase(config: Config, onto: str | None = None, applied: bool = False) -> No
     _say(config, "\n".join(move(config, onto=onto, applied=applied)))
 
 
+def drift(config: Config, ignore: list[str] | None = None, json: bool = False) -> None:
+    """Compare the database with what its revision says; exit code 1 if anything differs."""
+    from json import dumps
+
+    from .commands.drift import drift as compare
+
+    found, revision = compare(config, ignored=ignore or ())
+    if json:
+        objects = [{"object": str(one.thing), "difference": one.text} for one in found]
+        config.print_stdout("%s", dumps({"ok": not found, "differences": objects}, indent=2))
+    for one in () if json else found:
+        config.print_stdout("%s", one)
+    if found:
+        _say(
+            config,
+            f"Not as {revision} says: {len(found)}. What should stay becomes a revision; the rest is "
+            "undone by hand.",
+        )
+        sys.exit(1)
+    _say(config, f"The database is what {revision} says.")
+
+
+def schema(config: Config, revision: str | None = None, check: bool = False) -> None:
+    """Write the schema that the migrations make to schema.sql, or print that of a revision."""
+    from alembic.script import ScriptDirectory
+
+    from .history import require_sound
+    from .schema_file import is_current, schema_sql, write_schema_file
+
+    script = ScriptDirectory.from_config(config)
+    require_sound(script)
+    if revision:
+        config.print_stdout("%s", schema_sql(script, revision).rstrip())
+    elif not check:
+        _say(config, write_schema_file(script))
+    elif not is_current(script):
+        _say(config, "schema.sql is not what the migrations make. Write it: uv run db schema")
+        sys.exit(1)
+
+
+def reset(config: Config, yes: bool = False, force: bool = False) -> None:
+    """Drop the local database and make it anew, at the newest revision."""
+    from .commands.reset import reset as make_anew
+
+    _say(config, "\n".join(make_anew(yes=yes, force=force)))
+
+
 def record_head(config: Config) -> None:
     """Write the newest revision's id to migrations/head.txt, as every new revision does."""
     from .head_file import record_heads
@@ -109,62 +153,15 @@ def run() -> None:
     if not Path("alembic.ini").exists():
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
-    commands = (start, stop, status, migrate, doctor, roles, lint, rebase, record_head)
+    commands = (
+        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, record_head
+    )  # fmt: skip
     for command in commands:
         command_line.register_command(command)
     try:
         command_line.main()
     except KeyboardInterrupt:
         sys.exit(130)  # what a shell reports for Ctrl-C
-
-
-class DatabaseCommandLine(CommandLine):
-    """Alembic's command line, with errors on stderr and 1 as their exit code."""
-
-    _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
-        "json": ("--json", {"action": "store_true", "help": "Print the findings as JSON"}),
-        "revisions": (
-            "revisions",
-            {"nargs": "?", "help": "A range, from:to, in place of the new revisions"},
-        ),
-        "since": (
-            "--since",
-            {
-                "metavar": "COMMIT",
-                "help": "What revisions are new since (default: the main branch)",
-            },
-        ),
-        "github": ("--github", {"action": "store_true", "help": "Annotate a run on GitHub"}),
-        "onto": (
-            "--onto",
-            {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
-        ),
-        "applied": (
-            "--applied",
-            {"action": "store_true", "help": "Go on though the database has the revisions applied"},
-        ),
-    }
-
-    def run_cmd(self, config: Config, options: Namespace) -> None:
-        """Run the command that was parsed into the options."""
-        wants_traceback, options.raiseerr = options.raiseerr, True
-        try:
-            super().run_cmd(config, options)
-        except (CommandError, ConfigurationError) as error:
-            if wants_traceback:
-                raise
-            _fail(str(error))
-        except DBAPIError as error:
-            if wants_traceback:
-                raise
-            from .errors import explain_refusal
-
-            _fail(explain_refusal(error))
-
-
-def _fail(text: str) -> NoReturn:
-    print(f"FAILED: {text}", file=sys.stderr)
-    sys.exit(1)
 
 
 def _require_unix() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from textwrap import indent
 from typing import NamedTuple
 
 from alembic.util import CommandError
@@ -18,6 +19,8 @@ VERSION_TABLE = "alembic_version"
 
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
+# Settings, comments and psql's \restrict, which stand between objects.
+NOT_OF_AN_OBJECT = re.compile(r"$|--|\\|SET default_")
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
 
@@ -34,6 +37,16 @@ class Thing(NamedTuple):
 
 
 Schema = dict[Thing, str]
+
+
+class Difference(NamedTuple):
+    """What is otherwise about one object, in a few lines."""
+
+    thing: Thing
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def read_schema(address: Address, *options: str) -> Schema:
@@ -97,7 +110,7 @@ def dump_schema(address: Address) -> str:
     return "\n".join(comparable(read_schema(address, "--no-privileges")).values())
 
 
-def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> list[str]:
+def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> list[Difference]:
     """What is in one of two schemas and not in the other, for people: a few lines for each object.
     Both have to be `comparable`.
     """
@@ -108,14 +121,15 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
             continue
         if mine is None or theirs is None:
             name = other_name if mine is None else one_name
-            found.append(f"{thing}: only {name}\n{_indented(mine or theirs or '')}")
+            lines = [f"{thing}: only {name}", indent(mine or theirs or "", "    ")]
         else:
             before, after = mine.splitlines(), theirs.splitlines()
-            lines = [f"    {line.strip()}  <- {one_name}" for line in before if line not in after]
+            lines = [f"{thing}:"]
+            lines += [f"    {line.strip()}  <- {one_name}" for line in before if line not in after]
             lines += [
                 f"    {line.strip()}  <- {other_name}" for line in after if line not in before
             ]
-            found.append("\n".join([f"{thing}:", *lines]))
+        found.append(Difference(thing, "\n".join(lines)))
     return found
 
 
@@ -124,15 +138,12 @@ def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
     ends = [*(header.start() for header in headers[1:]), len(dump)]
     for header, end in zip(headers, ends, strict=False):
         name, kind, schema = header.groups()
-        text = dump[header.end() : end]
-        lines = [line for line in text.splitlines()[1:] if _says_something(line)]
-        if name.split(" ")[0] != VERSION_TABLE and lines:
-            yield Thing(kind, schema, name), "\n".join(lines)
-
-
-def _says_something(line: str) -> bool:
-    """Whether the line is SQL of an object. Comments, settings and psql's \\restrict are not."""
-    return bool(line) and not line.startswith(("--", "\\", "SET default_"))
+        lines = dump[header.end() : end].splitlines()[2:]  # the header has ended with "--"
+        while lines and NOT_OF_AN_OBJECT.match(lines[-1]):
+            del lines[-1]
+        text = "\n".join(lines).strip("\n")
+        if name.split(" ")[0] != VERSION_TABLE and text:
+            yield Thing(kind, schema, name), text
 
 
 def _with_sorted_columns(text: str) -> str:
@@ -142,7 +153,3 @@ def _with_sorted_columns(text: str) -> str:
     closing = next((n for n, line in enumerate(middle) if line.startswith(")")), len(middle))
     columns = sorted(line.rstrip(",") for line in middle[:closing])
     return "\n".join([first, *columns, *middle[closing:], last])
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,6 +1,5 @@
 """Nothing is lost by accident: what autogenerate drops, it drops only when a person says so."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -11,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 
+from ..terminal import is_on_a_terminal, says_yes
 from .lines import Comment
 from .renames import Rename, possible_renames, rename, shown
 
@@ -66,12 +66,13 @@ def settle(migration: MigrationContext, script: ops.MigrationScript) -> list[ops
         )
     chosen = [each for each, _ in possible if str(each) in word.renames]
     likely = [each for each, is_likely in possible if is_likely]
-    if _is_on_a_terminal():
+    ask = context.config.cmd_opts is not None and is_on_a_terminal()  # Alembic is the program
+    if ask:
         chosen += _ask_for_renames(word, likely, chosen)
     renaming = rename(migration, script, chosen) if chosen else []
     losses = [loss for loss in _losses(script.upgrade_ops) if not word.allows(loss.name)]
-    if losses and _is_on_a_terminal():
-        losses = [loss for loss in losses if not _yes(f"{loss.text} Drop it?")]
+    if ask:
+        losses = [loss for loss in losses if not says_yes(f"{loss.text} Drop it?")]
     if losses:
         raise CommandError(_refusal(losses, likely))
     _warn_readers(script.upgrade_ops)
@@ -133,11 +134,6 @@ def _warn_readers(upgrade: ops.UpgradeOps) -> None:
                     item.ops.insert(place, Comment(caution.format(name)))
 
 
-def _is_on_a_terminal() -> bool:
-    """Whether a person can be asked: Alembic is the program, and nothing is redirected."""
-    return context.config.cmd_opts is not None and sys.stdin.isatty() and sys.stderr.isatty()
-
-
 def _ask_for_renames(word: Word, likely: list[Rename], chosen: list[Rename]) -> list[Rename]:
     """Those of the likely ones that the person confirms."""
     confirmed: list[Rename] = []
@@ -146,14 +142,6 @@ def _ask_for_renames(word: Word, likely: list[Rename], chosen: list[Rename]) -> 
         settled = word.allows(each.old) or any(
             each.old == old or each.new == new for old, new in taken
         )
-        if not settled and _yes(f"{each.old} is gone, {each.new} is new. Was it renamed?"):
+        if not settled and says_yes(f"{each.old} is gone, {each.new} is new. Was it renamed?"):
             confirmed.append(each)
     return confirmed
-
-
-def _yes(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        return False

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
@@ -20,6 +19,7 @@ from ..errors import explain_refusal
 from ..history import require_sound, unknown_revisions
 from ..pooler import WHAT_TO_DO, is_pooled
 from ..retries import LONGEST_PAUSE
+from ..version_table import revisions_in
 from .privileges import what_is_wrong_with_the_application
 
 OLDEST_SERVER = 14  # the oldest major version that its makers still mend
@@ -189,9 +189,7 @@ def _privileges(connection: Connection) -> Finding:
 def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
     script = ScriptDirectory.from_config(config)
     require_sound(script)
-    migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-    current = migration.get_current_heads()
-    connection.rollback()
+    current = revisions_in(connection)
     heads = script.get_heads()
     if len(heads) > 1 and not set(current) >= set(heads):
         yield Finding(

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
 
-from ...database.schema import SCHEMA
 from ...paths import PROJECT_ROOT
-from ..connection import make_engine, with_connection
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
 from ..revision_files import VERSIONS, RevisionFile, heads_of, read_revision_files, write_text
+from ..version_table import current_revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +110,12 @@ def _history(by_id: dict[str, RevisionFile], head: str) -> list[str]:
 def _require_not_applied(branches: list[Branch]) -> None:
     """In a database that has them, they would count as applied behind what is not."""
 
-    def look(connection: Connection) -> tuple[str, ...]:
-        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        return migration.get_current_heads()
-
-    from ...config import settings
-
     unknown = (
         "It is not known whether the revisions are applied to the database of the settings: {} Start "
         "it, or say that it does not matter: uv run db rebase --applied"
     )
     try:
-        engine = make_engine(settings.migration_address, settings.migration_driver)
-        current = with_connection(engine, look)
+        current = current_revisions()
     except Exception as error:
         raise CommandError(unknown.format(error)) from error
     for branch in branches:

@@ -1,14 +1,13 @@
 """What `db status` shows."""
 
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from ...config import settings
-from ...database.schema import SCHEMA
 from ..connection import make_engine, with_connection
 from ..history import require_sound
+from ..version_table import revisions_in
 
 
 def describe_database(config: Config) -> dict[str, str]:
@@ -21,8 +20,7 @@ def describe_database(config: Config) -> dict[str, str]:
 
     def look(connection: Connection) -> tuple[str, tuple[str, ...]]:
         version: str = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        return version, migration.get_current_heads()
+        return version, revisions_in(connection)
 
     address = settings.migration_address
     version, current = with_connection(make_engine(address, settings.migration_driver), look)

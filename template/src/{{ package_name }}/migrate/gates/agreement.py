@@ -29,7 +29,7 @@ def what_the_models_make_otherwise(database: Address) -> list[str]:
     migrated = _of_models(read_schema(database, "--no-privileges"))
     with_connection(make_engine(database, "asyncpg"), _make_anew)
     made = _of_models(read_schema(database, "--no-privileges"))
-    return differences(migrated, made, "the migrations", "the models")
+    return [str(one) for one in differences(migrated, made, "the migrations", "the models")]
 
 
 def _make_anew(connection: Connection) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from alembic.util import CommandError
 
 from ...config import ENV_FILE, Settings, load_settings
+from ...database.address import LOOPBACK
 from ...paths import PROJECT_ROOT
 from .. import databases
 from .account import server_account
@@ -15,7 +16,6 @@ from .lock import exclusive
 
 FOLDER = PROJECT_ROOT / ".postgres"
 LOCK = PROJECT_ROOT / ".postgres.lock"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def start_server() -> str:

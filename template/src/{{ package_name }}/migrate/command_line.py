@@ -1,0 +1,70 @@
+"""Alembic's command line, with the options of this project's own commands."""
+
+import sys
+from argparse import Namespace
+from typing import Any, NoReturn
+
+from alembic.config import CommandLine, Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+
+
+def _flag(name: str, text: str) -> tuple[str, dict[str, Any]]:
+    return name, {"action": "store_true", "help": text}
+
+
+class DatabaseCommandLine(CommandLine):
+    """Alembic's command line, with errors on stderr and 1 as their exit code."""
+
+    _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
+        "json": _flag("--json", "Print it as JSON"),
+        "github": _flag("--github", "Annotate a run on GitHub"),
+        "applied": _flag("--applied", "Go on though the database has the revisions applied"),
+        "yes": _flag("--yes", "Do not ask"),
+        "force": _flag("--force", "Go on though the database is not one for development"),
+        "check": _flag("--check", "Write nothing; exit code 1 if the file is not current"),
+        "revision": ("revision", {"nargs": "?", "help": "A revision (default: the head)"}),
+        "revisions": (
+            "revisions",
+            {"nargs": "?", "help": "A range, from:to, in place of the new revisions"},
+        ),
+        "since": (
+            "--since",
+            {"metavar": "COMMIT", "help": "What is new since (default: the main branch)"},
+        ),
+        "onto": (
+            "--onto",
+            {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
+        ),
+        "ignore": (
+            "--ignore",
+            {
+                "metavar": "OBJECT",
+                "action": "append",
+                "help": "An object that may differ, such as 'extension pg_stat_*'",
+            },
+        ),
+    }
+
+    def run_cmd(self, config: Config, options: Namespace) -> None:
+        """Run the command that was parsed into the options."""
+        wants_traceback, options.raiseerr = options.raiseerr, True
+        try:
+            super().run_cmd(config, options)
+        except (CommandError, ConfigurationError) as error:
+            if wants_traceback:
+                raise
+            _fail(str(error))
+        except DBAPIError as error:
+            if wants_traceback:
+                raise
+            from .errors import explain_refusal
+
+            _fail(explain_refusal(error))
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"FAILED: {text}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,66 @@
+"""schema.sql: the schema that the migrations make, for people who review what a change does to it."""
+
+from alembic.script import ScriptDirectory
+
+from ..database.address import Address
+from ..paths import PROJECT_ROOT
+from .revision_files import write_text
+from .schema_dump import read_schema
+from .scratch import replay, scratch_databases
+
+SCHEMA_FILE = PROJECT_ROOT / "schema.sql"
+
+HEADER = "-- The schema at revision {}. Written by: uv run db schema"
+
+# A body may use what is made after it.
+WITHOUT_BODIES = "SET check_function_bodies = false;"
+
+
+def schema_sql(script: ScriptDirectory, revision: str) -> str:
+    """The SQL of a revision's schema.
+
+    Raises:
+        CommandError: there is no such revision, or it cannot be replayed; the text says why.
+    """
+    revisions = [found.revision for found in script.get_revisions(revision) if found]
+    with scratch_databases() as make:
+        scratch = make()
+        replay(scratch, *revisions)
+        return _as_sql(scratch, revisions)
+
+
+def write_schema_file(script: ScriptDirectory) -> str:
+    """Write that of the newest revision. Returns what was done, for people."""
+    sql = schema_sql(script, "heads")
+    if SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == sql:
+        return f"{SCHEMA_FILE.name} is as it was."
+    write_text(SCHEMA_FILE, sql)
+    return f"{SCHEMA_FILE.name} is written."
+
+
+def is_current(script: ScriptDirectory) -> bool:
+    """Whether it says what the migrations make."""
+    return SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == schema_sql(
+        script, "heads"
+    )
+
+
+def what_is_wrong_with_the_schema_file(migrated: Address, heads: list[str]) -> str | None:
+    """A sentence, where the file is there and does not say what a migrated database says."""
+    if not SCHEMA_FILE.exists():
+        return None
+    recorded = SCHEMA_FILE.read_text(encoding="utf-8")
+    if recorded == _as_sql(migrated, heads):
+        return None
+    return f"{SCHEMA_FILE.name} is not what the migrations make. Write it anew: uv run db schema"
+
+
+def _as_sql(database: Address, revisions: list[str]) -> str:
+    schema = read_schema(database, "--no-privileges")
+    has_functions = any(thing.kind in ("FUNCTION", "PROCEDURE") for thing in schema)
+    parts = [
+        HEADER.format(", ".join(sorted(revisions)) or "none"),
+        *([WITHOUT_BODIES] if has_functions else []),
+        *schema.values(),
+    ]
+    return "\n\n".join(parts) + "\n"
