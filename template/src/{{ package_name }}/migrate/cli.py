@@ -134,6 +134,15 @@ def reset(config: Config, yes: bool = False, force: bool = False) -> None:
     _say(config, "\n".join(make_anew(yes=yes, force=force)))
 
 
+def squash(
+    config: Config, to: str | None = None, with_data: bool = False, yes: bool = False
+) -> None:
+    """Fold the history into one revision that makes the same schema from scratch."""
+    from .commands.squash import squash as fold
+
+    _say(config, "\n".join(fold(config, to=to, data=with_data, yes=yes)))
+
+
 def record_head(config: Config) -> None:
     """Write the newest revision's id to migrations/head.txt, as every new revision does."""
     from .head_file import record_heads
@@ -154,7 +163,8 @@ def run() -> None:
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
     commands = (
-        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, record_head
+        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, squash,
+        record_head
     )  # fmt: skip
     for command in commands:
         command_line.register_command(command)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from alembic.config import Config
@@ -22,6 +23,8 @@ def run_command(
     connection: Connection | Engine | None = None,
     cancelled: threading.Event | None = None,
     output: TextIO | None = None,
+    versions: Path | None = None,
+    directives: Callable[..., None] | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
@@ -29,6 +32,8 @@ def run_command(
     It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
     run_command, command.upgrade, "head")` does not. Logging stays as the program set it up. Setting the
     event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`.
+    `versions` is another folder of revisions; `directives` reviews a new one in the place of
+    `autogenerate.review`.
 
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
@@ -37,6 +42,10 @@ def run_command(
     config.attributes.update(
         command=command.__name__, connection=connection, cancelled=cancelled or threading.Event()
     )
+    if versions:
+        config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    if directives:
+        config.attributes["process_revision_directives"] = directives
     with _one_at_a_time:
         return command(config, *arguments, **options)
 

@@ -38,6 +38,8 @@ class DatabaseCommandLine(CommandLine):
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
         ),
+        "to": ("--to", {"metavar": "REVISION", "help": "The last one (default: the head)"}),
+        "with_data": _flag("--with-data", "Carry over what changes rows, too"),
         "ignore": (
             "--ignore",
             {

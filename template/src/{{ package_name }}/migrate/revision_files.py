@@ -58,8 +58,7 @@ def write_text(path: Path, text: str) -> None:
     scratch = path.with_suffix(".new")
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)
-    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-        compiled.unlink(missing_ok=True)
+    remove_compiled(path)
 
 
 def heads_of(files: list[RevisionFile]) -> list[str]:
@@ -73,3 +72,9 @@ def heads_of(files: list[RevisionFile]) -> list[str]:
         raise UnreadableRevisionError("Two revisions have one id.")
     followed = {revision for file in files for revision in file.follows}
     return [revision for revision in revisions if revision not in followed]
+
+
+def remove_compiled(path: Path) -> None:
+    """Remove what Python has compiled of a file."""
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink(missing_ok=True)

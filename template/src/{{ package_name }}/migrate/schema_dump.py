@@ -60,6 +60,25 @@ def read_schema(address: Address, *options: str) -> Schema:
     Raises:
         CommandError: pg_dump is not found or fails; the text says why.
     """
+    found: Schema = {}
+    for thing, text in _objects(_dump(address, *options)):
+        found[thing] = f"{found[thing]}\n{text}" if thing in found else text
+    return found
+
+
+def read_drops(address: Address, *options: str) -> list[str]:
+    """The statements that drop the same objects, in the order in which they can be dropped."""
+    dumped = _dump(address, "--clean", *options)
+    header = HEADER.search(dumped)
+    preamble = dumped[: header.start() if header else 0].splitlines()
+    return [
+        line.removesuffix(";")
+        for line in preamble
+        if line.startswith(("ALTER ", "DROP ")) and f".{VERSION_TABLE}" not in line
+    ]
+
+
+def _dump(address: Address, *options: str) -> str:
     dumped = subprocess.run(
         [
             find_binaries() / "pg_dump",
@@ -83,10 +102,7 @@ def read_schema(address: Address, *options: str) -> Schema:
     )
     if dumped.returncode != 0:
         raise CommandError(f"pg_dump failed: {dumped.stderr.strip()}")
-    found: Schema = {}
-    for thing, text in _objects(dumped.stdout):
-        found[thing] = f"{found[thing]}\n{text}" if thing in found else text
-    return found
+    return dumped.stdout
 
 
 def comparable(schema: Schema) -> Schema:

@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from ...paths import PROJECT_ROOT
+from ...paths import PROJECT_ROOT, relative
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
@@ -53,7 +53,7 @@ def rebase(config: Config, *, onto: str | None, applied: bool) -> list[str]:
     for branch in moving:
         first = branch.files[0]
         _follow(first.path, base)
-        done.append(f"{first.revision} follows {base} now ({_relative(first.path)}).")
+        done.append(f"{first.revision} follows {base} now ({relative(first.path)}).")
         base = branch.head
     record_heads()
     return [*done, "Next: uv run alembic upgrade head, and uv run pytest"]
@@ -66,7 +66,7 @@ def _head_of_the_main_branch(files: list[RevisionFile], heads: list[str]) -> str
             f"The heads are {', '.join(heads)}, and there is no main branch in git that says which "
             "of them is the others'. Name it: uv run db rebase --onto <head>"
         )
-    listed = git("ls-tree", "-r", "-z", "--name-only", main, "--", _relative(VERSIONS))
+    listed = git("ls-tree", "-r", "-z", "--name-only", main, "--", relative(VERSIONS))
     theirs = {PROJECT_ROOT / name for name in listed.split("\0")}
     on_main = [file.revision for file in files if file.path in theirs and file.revision in heads]
     if len(on_main) != 1:
@@ -142,7 +142,3 @@ def _follow(path: Path, revision: str) -> None:
     )
     source = re.sub(r"^Revises:.*$", f"Revises: {revision}", source, count=1, flags=re.MULTILINE)
     write_text(path, source)
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(PROJECT_ROOT).as_posix()
