@@ -134,6 +134,14 @@ def reset(config: Config, yes: bool = False, force: bool = False) -> None:
     _say(config, "\n".join(make_anew(yes=yes, force=force)))
 
 
+def baseline(config: Config, models: bool = False, yes: bool = False) -> None:
+    """Bring Alembic to a database that has lived without it."""
+    from .commands.baseline import baseline as begin
+    from .commands.models import write_models
+
+    _say(config, write_models() if models else "\n".join(begin(config, yes=yes)))
+
+
 def squash(
     config: Config, to: str | None = None, with_data: bool = False, yes: bool = False
 ) -> None:
@@ -163,7 +171,7 @@ def run() -> None:
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
     commands = (
-        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, squash,
+        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, baseline, squash,
         record_head
     )  # fmt: skip
     for command in commands:

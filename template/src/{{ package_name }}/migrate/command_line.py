@@ -38,6 +38,7 @@ class DatabaseCommandLine(CommandLine):
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
         ),
+        "models": _flag("--models", "Write models of the database's tables, and no revision"),
         "to": ("--to", {"metavar": "REVISION", "help": "The last one (default: the head)"}),
         "with_data": _flag("--with-data", "Carry over what changes rows, too"),
         "ignore": (

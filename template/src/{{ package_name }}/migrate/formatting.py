@@ -2,19 +2,22 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from alembic.util import CommandError
 
-from .revision_files import VERSIONS
 
+def formatted(source: str, path: Path) -> str:
+    """The text of a file as ruff writes it.
 
-def formatted(source: str) -> str:
-    """The text of a revision as ruff writes it.
+    Args:
+        source: the text.
+        path: where the file is going to be: some rules depend on it.
 
     Raises:
         CommandError: it is no Python, or ruff is not installed; the text says why.
     """
-    name = f"--stdin-filename={VERSIONS / 'revision.py'}"
+    name = f"--stdin-filename={path}"
     for arguments in (("check", "--fix", "--quiet", "--exit-zero"), ("format", "--quiet")):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, name, "-"],

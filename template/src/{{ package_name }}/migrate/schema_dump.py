@@ -17,6 +17,14 @@ from .local.binaries import find_binaries
 
 VERSION_TABLE = "alembic_version"
 
+# Kinds of objects that no history makes: they take a superuser, hold secrets, or are about other
+# servers than this one.
+NOT_OF_A_HISTORY = (
+    *("DATABASE PROPERTIES", "EVENT TRIGGER", "PUBLICATION", "PUBLICATION TABLE"),
+    *("PUBLICATION TABLES IN SCHEMA", "SECURITY LABEL", "SUBSCRIPTION", "SUBSCRIPTION TABLE"),
+    *("USER MAPPING",),
+)
+
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
 # Settings, comments and psql's \restrict, which stand between objects.

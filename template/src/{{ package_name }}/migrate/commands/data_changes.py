@@ -8,6 +8,7 @@ from pathlib import Path
 from alembic.script import Script
 
 from ..formatting import formatted
+from ..revision_files import VERSIONS
 from .source import function_of
 
 # What SQL begins with that changes no rows.
@@ -41,7 +42,7 @@ def carried_over(revisions: Sequence[Script], source: str) -> str:
             calls.append(f"    {name}()")
     before, marker, after = source.partition("\n\ndef downgrade()")
     text = "\n".join([before.rstrip(), *calls, "", marker.lstrip("\n") + after])
-    return formatted("\n\n\n".join([text.rstrip(), *functions]) + "\n")
+    return formatted("\n\n\n".join([text.rstrip(), *functions]) + "\n", VERSIONS / "new.py")
 
 
 def _function(path: Path, name: str, message: str, imported: set[str]) -> str:

@@ -23,6 +23,7 @@ from .. import operations
 from ..command import run_command
 from ..connection import make_engine, with_connection
 from ..formatting import formatted
+from ..revision_files import VERSIONS
 from ..schema_dump import (
     Difference,
     Schema,
@@ -34,7 +35,7 @@ from ..schema_dump import (
 )
 from .layout import Layout, everything_as_sql, laid_out
 from .statements import WITH_BODIES, Statements, statements_of
-from .tables import Named, Trial, by_table, named, try_operations
+from .tables import Named, Trial, by_table, leave_types_alone, named, try_operations
 
 WITHOUT_BODIES = "SET LOCAL check_function_bodies = false"  # which may use what comes later
 OPTIONS = ("--no-privileges",)
@@ -45,7 +46,8 @@ ROUNDS = 5  # of trials, each of which leaves more tables to SQL
 class FromScratch:
     """The revision, and what it makes in which way."""
 
-    source: str  # the text of its file
+    name: str  # of its file
+    source: str  # its text
     with_operations: list[str]  # names of tables
     with_sql: list[Thing]
     leftovers: list[Difference]  # after a downgrade
@@ -186,7 +188,8 @@ def _tried(
     """
     with tempfile.TemporaryDirectory() as folder:
         versions = Path(folder)
-        source = _write(wanted, layout, operations, make(), versions, revision, message)
+        path = _write(wanted, layout, operations, make(), versions, revision, message)
+        name, source = path.name, path.read_text(encoding="utf-8")
         database = make()
         run = partial(
             run_command,
@@ -204,6 +207,7 @@ def _tried(
         run(command.downgrade, "base")
         leftovers = differences(comparable(Wanted.of(database).schema), {}, "left", "")
     return FromScratch(
+        name,
         source,
         sorted({name for item in operations if (name := named(item)[1])}),
         layout.things,
@@ -219,8 +223,8 @@ def _write(
     versions: Path,
     revision: str,
     message: str,
-) -> str:
-    """Let Alembic write the file, with an empty database to compare with. Returns its text."""
+) -> Path:
+    """Let Alembic write the file, with an empty database to compare with."""
     statements = Statements()
     upgrade = [
         *statements.making(layout.before),
@@ -240,6 +244,7 @@ def _write(
         [script] = scripts
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
+        leave_types_alone(made)
         script.upgrade_ops.ops, script.downgrade_ops.ops = upgrade, list(downgrade)
         if layout.things:
             script.imports.add(f"from {operations.__name__} import run_sql")
@@ -255,9 +260,9 @@ def _write(
             directives=fill,
         )
     [path] = versions.glob("*.py")
-    source = formatted(statements.filled_in(path.read_text(encoding="utf-8")))
+    source = formatted(statements.filled_in(path.read_text(encoding="utf-8")), VERSIONS / path.name)
     path.write_text(source, encoding="utf-8")
-    return source
+    return path
 
 
 def _is_of(thing: Thing, kinds: Sequence[str]) -> bool:

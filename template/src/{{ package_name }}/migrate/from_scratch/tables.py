@@ -1,6 +1,8 @@
 """Which tables Alembic's operations make as they are: found out by making them."""
 
 import re
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alembic.autogenerate import produce_migrations
@@ -9,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects.postgresql import ENUM
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from ..autogenerate import comparison
 from ..autogenerate.cycles import untie
@@ -21,6 +23,8 @@ KINDS = (
     *("CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "IDENTITY"),
     *("INDEX", "INDEX ATTACH", "SEQUENCE", "SEQUENCE OWNED BY", "TABLE", "TABLE ATTACH"),
 )
+# The others are about types, which are there already.
+OF_TABLES = (ops.CreateForeignKeyOp, ops.CreateTableOp, ops.ModifyTableOps)
 IDENTIFIER = r'(?:"(?:[^"]|"")+"|\w+)'
 TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFIER})")
 OWNED = re.compile(rf"OWNED BY ({IDENTIFIER})\.({IDENTIFIER})\.")
@@ -43,12 +47,16 @@ def try_operations(connection: Connection, metadata: MetaData, without: set[Name
         without: tables that are left out.
     """
     migration = MigrationContext.configure(connection, opts=comparison(metadata, connection))
-    upgrade = produce_migrations(migration, metadata).upgrade_ops
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # of tables that refer to each other
+        upgrade = produce_migrations(migration, metadata).upgrade_ops
     assert upgrade is not None
     untie(upgrade)
-    _leave_types_alone(upgrade)
+    leave_types_alone(upgrade.ops)
     connection.rollback()
-    wanted = [item for item in upgrade.ops if named(item) not in without]
+    wanted: list[ops.MigrateOperation] = [
+        item for item in upgrade.ops if isinstance(item, OF_TABLES) and named(item) not in without
+    ]
     failed: set[Named] = set()
     operations = Operations(migration)
     with connection.begin():
@@ -69,6 +77,18 @@ def named(item: ops.MigrateOperation) -> Named:
         return item.kw.get("source_schema") or "public", item.source_table
     name = getattr(item, "table_name", "")
     return getattr(item, "schema", None) or "public", name
+
+
+def leave_types_alone(operations: Iterable[ops.MigrateOperation]) -> None:
+    """Enums are there already, made by SQL."""
+    for item in operations:
+        for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
+            type_ = getattr(column, "type", None)
+            type_ = getattr(type_, "item_type", type_)  # of an array
+            if isinstance(type_, ENUM):
+                # Each comparison puts a class of alembic-postgresql-enum there, which writes the same.
+                type_.__class__ = ENUM
+                type_.create_type = False
 
 
 def by_table(schema: Schema) -> dict[Named, Schema]:
@@ -93,18 +113,6 @@ def table_of(thing: Thing, text: str, schema: Schema) -> Named | None:
         if found := OWNED.search(owned):
             return _plain(found[1]), _plain(found[2])
     return None
-
-
-def _leave_types_alone(upgrade: ops.UpgradeOps) -> None:
-    """Enums are there already, made by SQL."""
-    for item in upgrade.ops:
-        for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
-            type_ = getattr(column, "type", None)
-            type_ = getattr(type_, "item_type", type_)  # of an array
-            if isinstance(type_, ENUM):
-                # alembic-postgresql-enum has put a class of its own there, to write the same.
-                type_.__class__ = ENUM
-                type_.create_type = False
 
 
 def _invoke(operations: Operations, item: ops.MigrateOperation) -> None:
