@@ -151,7 +151,9 @@ def _about(
     )
     by_kind: dict[str, list[str]] = {}
     for thing in written.with_sql:
-        by_kind.setdefault(thing.kind.lower(), []).append(thing.name)
+        is_beside = thing.kind == "TABLE" and thing.name in written.with_operations
+        kind = "options of table" if is_beside else thing.kind.lower()
+        by_kind.setdefault(kind, []).append(thing.name)
     for kind, found in by_kind.items():
         yield f"    as SQL: {len(found)} {kind}: {_shortened(found)}"
     if left_out:

@@ -7,7 +7,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, Table, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    DefaultClause,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import SAWarning
 
 from ...config import settings
@@ -109,18 +120,34 @@ def _generated(metadata: MetaData, connection: Connection, definitions: dict[str
         return f"Index({index.name!r}, {parts}{unique}{options})"
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
-        """A key of numbers that nothing counts is not to become a SERIAL."""
+        """A key of numbers that nothing counts is not to become a SERIAL, and one of a domain cannot
+        be one.
+        """
         rendered = str(render_any(column, *arguments, **options))
+        if default := counted_domains.get(column):
+            counted = rendered.replace(", autoincrement=True", "").removesuffix(")")
+            generator.add_literal_import("sqlalchemy", "text")
+            return f"{counted}, server_default=text({default!r}))"
         is_key = column.primary_key and isinstance(column.type, Integer)
         if is_key and column.identity is None and "autoincrement" not in rendered:
             return rendered.removesuffix(")") + ", autoincrement=False)"
         return rendered
 
+    counted_domains = {
+        column: str(column.server_default.arg)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, DOMAIN)
+        and isinstance(column.server_default, DefaultClause)
+        and str(column.server_default.arg).startswith("nextval(")
+    }
     render_any, generator.render_column = generator.render_column, render_column
     render_plain, generator.render_index = generator.render_index, render_index
     generator.generate_base = use_own_base
-    text: str = generator.generate()
-    return f'"""The tables that were there before the migrations. The team\'s."""\n\n{text}'
+    # What a domain is rendered with is not imported.
+    code = str(generator.generate()).replace("metadata=MetaData()", "metadata=Base.metadata")
+    code = code.replace("(str, enum.Enum)", "(enum.StrEnum)")
+    return f'"""The tables that were there before the migrations. The team\'s."""\n\n{code}'
 
 
 def _quoted(connection: Connection, name: str) -> str:
