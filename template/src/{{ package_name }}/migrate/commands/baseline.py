@@ -1,6 +1,7 @@
 """`db baseline`: Alembic for a database that has lived without it."""
 
 import secrets
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import SAWarning
 
 from ...config import settings
 from ...database.address import Address
@@ -126,7 +128,9 @@ def _what_the_models_would_change(connection: Connection) -> str:
         opts=comparison(metadata, connection)
         | {"target_metadata": metadata, "version_table_schema": metadata.schema},
     )
-    upgrade: Any = produce_migrations(migration, metadata).upgrade_ops
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # of types that only the models know
+        upgrade: Any = produce_migrations(migration, metadata).upgrade_ops
     if upgrade.is_empty():
         return ""
     return render_python_code(upgrade, migration_context=migration)

@@ -34,7 +34,8 @@ from ..schema_dump import (
     read_schema,
 )
 from .layout import Layout, everything_as_sql, laid_out
-from .statements import WITH_BODIES, Statements, statements_of
+from .restore import WITHOUT_BODIES, lasting, restore
+from .statements import WITH_BODIES, Statements
 from .tables import (
     Named,
     Trial,
@@ -46,7 +47,6 @@ from .tables import (
     try_operations,
 )
 
-WITHOUT_BODIES = "SET LOCAL check_function_bodies = false"  # which may use what comes later
 OPTIONS = ("--no-privileges",)
 ROUNDS = 5  # of trials, each of which leaves more tables to SQL
 
@@ -181,12 +181,7 @@ def _made_with_operations(wanted: Schema, metadata: MetaData, make: Callable[[],
 
 
 def _try(layout: Layout, metadata: MetaData, left: set[Named], connection: Connection) -> Trial:
-    with connection.begin():
-        connection.exec_driver_sql(WITHOUT_BODIES)
-        for part in (layout.before, layout.tables):
-            for thing, text in part.items():
-                for statement in statements_of(thing, text):
-                    connection.exec_driver_sql(statement)
+    restore(connection, layout.before, layout.tables)
     return try_operations(connection, metadata, left)
 
 
@@ -216,6 +211,7 @@ def _tried(
         run(command.upgrade, "head")
         made = Wanted.of(database).schema
         wrong = differences(comparable(wanted.schema), comparable(made), "wanted", "made")
+        wrong = lasting(wrong, wanted.schema, made, make)
         if wrong:
             raise CommandError(
                 "The revision that was to make everything from scratch makes something else, so it "
