@@ -6,7 +6,7 @@ from typing import Any
 from alembic import context
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from ..command import compares
@@ -70,21 +70,9 @@ def comparison(metadata: MetaData, connection: Connection | None = None) -> dict
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": _is_no_view,
-        "compare_server_default": _differs,
+        "compare_server_default": True,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     }
-
-
-def _differs(
-    _context: MigrationContext,
-    _inspected_column: Column[Any],
-    _metadata_column: Column[Any],
-    inspected: str | None,
-    _metadata_default: object,
-    rendered: str | None,
-) -> bool | None:
-    """Alembic lets Postgres compare the values, and those of nextval() differ each time."""
-    return False if inspected == rendered else None
 
 
 def _is_no_view(

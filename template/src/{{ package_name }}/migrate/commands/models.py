@@ -65,6 +65,9 @@ KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", 
 NESTED = r"\((?:[^()']|'[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\))*\)"
 PART = re.compile(rf"(?:[^,()']|'[^']*'|{NESTED})+")
 
+# Values of enums need not be names in Python, nor is a key that is a reference a subclass.
+OPTIONS = ("include_dialect_options", "nojoined", "nonativeenums", "nosyntheticenums")
+
 FILE = PACKAGE / "database" / "models" / "tables.py"
 
 
@@ -124,9 +127,7 @@ def _generated(
     literal_import: Any = import_module("sqlacodegen.models").__dict__.get(
         "LiteralImport", getattr(generators, "LiteralImport", None)
     )
-    generator = generators.DeclarativeGenerator(
-        metadata, connection, ["include_dialect_options", "nojoined", "nosyntheticenums"]
-    )
+    generator = generators.DeclarativeGenerator(metadata, connection, OPTIONS)
 
     def use_own_base() -> None:
         package = __name__.partition(".")[0]
@@ -154,9 +155,6 @@ def _generated(
         be one.
         """
         rendered = str(render_any(column, *arguments, **options))
-        if isinstance(column.type, NullType):
-            name = types[(column.table.schema or "public", column.table.name, column.name)]
-            return rendered.replace("NullType", f"Other({name!r})")
         if default := counted_domains.get(column):
             counted = rendered.replace(", autoincrement=True", "").removesuffix(")")
             generator.add_literal_import("sqlalchemy", "text")
@@ -167,19 +165,36 @@ def _generated(
         return rendered
 
     counted_domains = {
-        column: str(column.server_default.arg)
+        column: str(column.server_default.arg).replace("::regclass", "")  # as Alembic compares it
         for table in metadata.tables.values()
         for column in table.columns
         if isinstance(column.type, DOMAIN)
         and isinstance(column.server_default, DefaultClause)
         and str(column.server_default.arg).startswith("nextval(")
     }
+
+    def render_type(column: Column[Any]) -> str:
+        """A domain by its name: what it checks, the revision says."""
+        type_: Any = column.type
+        if isinstance(type_, NullType):
+            name = types[(column.table.schema or "public", column.table.name, column.name)]
+            return f"Other({name!r})"
+        if not isinstance(type_, DOMAIN):
+            return str(render_other(column))
+        base: Any = type_.data_type
+        if getattr(base, "collation", None) == "default":
+            base.collation = None
+        generator.add_import(base)
+        of = render_other(Column(column.name, base))
+        where = f", schema={type_.schema!r}" if type_.schema else ""
+        return f"DOMAIN({type_.name!r}, {of}{where}, create_type=False)"
+
+    render_other, generator.render_column_type = generator.render_column_type, render_type
     render_any, generator.render_column = generator.render_column, render_column
     render_plain, generator.render_index = generator.render_index, render_index
     generator.generate_base = use_own_base
-    # What a domain is rendered with is not imported.
+    # What an enum is rendered with is not imported.
     code = str(generator.generate()).replace("metadata=MetaData()", "metadata=Base.metadata")
-    code = code.replace("(str, enum.Enum)", "(enum.StrEnum)")
     if "Other(" in code:
         imports = "from typing import Any\nfrom sqlalchemy.types import UserDefinedType\n"
         code = imports + code.replace("\n\n\n", f"\n\n\n{OTHER}\n\n\n", 1)
