@@ -83,6 +83,31 @@ def lint(
         sys.exit(1)
 
 
+def plan(config: Config, target: str = "heads", json: bool = False) -> None:
+    """Show what an upgrade or a downgrade would do: SQL, locks, losses; nothing is executed."""
+    from json import dumps
+
+    from .commands.plan import make_plan
+    from .plan.report import as_object, as_text, heading
+
+    planned = make_plan(config, target)
+    _say(config, heading(planned))
+    if json:
+        config.print_stdout("%s", dumps(as_object(planned), indent=2, ensure_ascii=False))
+    else:
+        for line in as_text(planned):
+            config.print_stdout("%s", line)
+
+
+def graph(config: Config, history: bool = False, output: str | None = None) -> None:
+    """Draw the tables of the models, or the history of revisions, as a Mermaid diagram."""
+    from .commands.graph import draw
+
+    diagram = draw(config, history=history, output=output, note=lambda text: _say(config, text))
+    if diagram:
+        config.print_stdout("%s", diagram.rstrip())
+
+
 def rebase(config: Config, onto: str | None = None, applied: bool = False) -> None:
     """Put your revisions behind those of the main branch, where both followed the same one."""
     from .commands.rebase import rebase as move
@@ -109,7 +134,7 @@ def run() -> None:
     if not Path("alembic.ini").exists():
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
-    commands = (start, stop, status, migrate, doctor, roles, lint, rebase, record_head)
+    commands = (start, stop, status, migrate, doctor, roles, lint, plan, graph, rebase, record_head)
     for command in commands:
         command_line.register_command(command)
     try:
@@ -122,7 +147,7 @@ class DatabaseCommandLine(CommandLine):
     """Alembic's command line, with errors on stderr and 1 as their exit code."""
 
     _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
-        "json": ("--json", {"action": "store_true", "help": "Print the findings as JSON"}),
+        "json": ("--json", {"action": "store_true", "help": "Print JSON"}),
         "revisions": (
             "revisions",
             {"nargs": "?", "help": "A range, from:to, in place of the new revisions"},
@@ -135,6 +160,16 @@ class DatabaseCommandLine(CommandLine):
             },
         ),
         "github": ("--github", {"action": "store_true", "help": "Annotate a run on GitHub"}),
+        "target": (
+            "target",
+            {
+                "nargs": "?",
+                "default": "heads",
+                "help": "What upgrade or downgrade take, or a range, from:to (default: heads)",
+            },
+        ),
+        "history": ("--history", {"action": "store_true", "help": "Draw the revisions"}),
+        "output": ("--output", {"metavar": "FILE", "help": "A file: .mmd, .md or .svg"}),
         "onto": (
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},

@@ -3,11 +3,14 @@
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ...config import settings
 from ...database.schema import SCHEMA
 from ..connection import make_engine, with_connection
+from ..errors import explain_refusal
 from ..history import require_sound
 
 
@@ -36,3 +39,24 @@ def describe_database(config: Config) -> dict[str, str]:
     else:
         revision = f"{', '.join(current) or 'none'}; the head is {', '.join(heads)}"
     return {"database": str(address), "server": f"PostgreSQL {version}", "revision": revision}
+
+
+def current_revisions() -> tuple[str, ...]:
+    """The revisions that the database of the settings is at. It waits for nobody's lock for long.
+
+    Raises:
+        CommandError: it cannot be reached, or somebody has the version table to himself.
+        ConfigurationError: DB_* settings are missing.
+    """
+
+    def look(connection: Connection) -> tuple[str, ...]:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
+        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        return migration.get_current_heads()
+
+    engine = make_engine(settings.migration_address, settings.migration_driver)
+    try:
+        return with_connection(engine, look)
+    except DBAPIError as error:
+        raise CommandError(f"The version table cannot be read: {explain_refusal(error)}") from error
