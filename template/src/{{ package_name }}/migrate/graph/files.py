@@ -67,12 +67,13 @@ def _drawn(_path: Path, diagram: str, _name: str) -> str:
             "(--output FILE.md) needs nothing, and GitHub shows it."
         )
     drawn = subprocess.run(
-        [program, "--input", "-", "--output", "-"],
+        [program, "--input", "-", "--quiet"],
         input=diagram,
         check=False,
         capture_output=True,
         encoding="utf-8",
     )
     if drawn.returncode != 0 or "<svg" not in drawn.stdout:
-        raise CommandError(f"{DRAWER} failed: {(drawn.stderr or drawn.stdout).strip()[-500:]}")
+        *_, reason = (drawn.stderr or drawn.stdout).strip().splitlines() or ["it says nothing"]
+        raise CommandError(f"{DRAWER} failed: {reason}")
     return drawn.stdout

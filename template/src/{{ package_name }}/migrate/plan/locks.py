@@ -32,7 +32,7 @@ STATEMENTS = (
     Rule("REINDEX [( ... )] TABLE <table>", Mode.SHARE, Work.READS),
     Rule("CREATE OR REPLACE [RECURSIVE] VIEW <table>", _ALL),
     Rule("CREATE [RECURSIVE] VIEW"),
-    Rule("CREATE MATERIALIZED VIEW"),
+    Rule("CREATE MATERIALIZED VIEW [IF NOT EXISTS] <table>", _ALL),
     Rule("ALTER [MATERIALIZED] VIEW [IF EXISTS] <table>", _ALL),
     Rule("DROP [MATERIALIZED] VIEW [IF EXISTS] <tables>", _ALL),
     Rule("REFRESH MATERIALIZED VIEW CONCURRENTLY <table>", Mode.EXCLUSIVE, Work.CHANGES),
@@ -99,7 +99,7 @@ def effects_of(statement: Statement, world: World) -> list[Effect] | None:
     if found := matches(text, "ALTER TABLE [IF EXISTS] [ONLY] <table>"):
         effects = list(effects_of_alteration(world, Name.of(found["table"]), text[found.end() :]))
     elif found := matches(text, "CREATE [UNLOGGED] TABLE [IF NOT EXISTS] <table>"):
-        effects = list(_of_create_table(text))
+        effects = list(_of_create_table(Name.of(found["table"]), text))
     elif found := matches(text, "DROP TABLE [IF EXISTS] <tables>"):
         effects = list(_of_drop_table(world, names_of(found["tables"]), "CASCADE" in text.split()))
     elif matches(text, _DROPS):
@@ -135,8 +135,9 @@ def _of_rule(world: World, rule: Rule, text: str) -> list[Effect] | None:
     return [Effect(name, rule.mode, rule.work) for name in names]
 
 
-def _of_create_table(text: str) -> Iterator[Effect]:
+def _of_create_table(table: Name, text: str) -> Iterator[Effect]:
     """The table itself is new; those that it refers to are not."""
+    yield Effect(table, _ALL)
     for other in re.findall(rf"(?<= REFERENCES ){NAMES}", text):
         yield Effect(Name.of(other), _KEY)
     if found := matches(text, "CREATE [UNLOGGED] TABLE [IF NOT EXISTS] _ PARTITION OF <table>"):

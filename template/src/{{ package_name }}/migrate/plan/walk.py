@@ -61,11 +61,15 @@ def walk(written: Iterable[Written], world: World) -> Found:
             if each.is_safe and " SET NOT NULL" in statement.text:
                 # Of set_not_null_concurrently: a check was validated before, and Postgres believes it.
                 effects = [effect._replace(work=None) for effect in effects or ()]
-            transaction.append([(effect, world.table(effect.table)) for effect in effects or ()])
+            before = dict(world.tables)
+            apply(statement, world)
+            tables = {**world.tables, **before}  # also what it has made or dropped
+            transaction.append(
+                [(effect, tables.get(effect.table) or Table()) for effect in effects or ()]
+            )
             if is_outside:
                 _hold(found, transaction)
                 transaction = []
-            apply(statement, world)
     _hold(found, transaction)
     return found
 
