@@ -281,7 +281,11 @@ def test_a_statement_locks_what_the_plan_says(place: Address, sql: str) -> None:
     altered = statement.text.startswith("ALTER TABLE ")
     for effect in said:
         for oid, schema, name, file, _ in before.values():
-            if Name(schema, name) != effect.table or oid not in after or effect.work is Work.CHANGES:
+            if (
+                Name(schema, name) != effect.table
+                or oid not in after
+                or effect.work is Work.CHANGES
+            ):
                 continue
             is_rewritten = after[oid][3] != file
             is_read = after[oid][4] > 0

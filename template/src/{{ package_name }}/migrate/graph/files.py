@@ -30,7 +30,7 @@ def write_diagram(path: Path, diagram: str, name: str) -> None:
         text = contents(path, diagram, name)
         scratch = path.with_name(f".{path.name}.new")
         try:
-            scratch.write_text(text, encoding="utf-8")
+            scratch.write_bytes(text.encode())
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def _in_markdown(path: Path, diagram: str, name: str) -> str:
     block = f"{begin}\n```mermaid\n{diagram}```\n{end}"
     if not path.exists():
         return f"{block}\n"
-    text = path.read_text(encoding="utf-8")
+    text = path.read_bytes().decode()  # its line ends are its own
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
