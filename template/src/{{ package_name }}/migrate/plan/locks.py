@@ -99,7 +99,9 @@ def effects_of(statement: Statement, world: World) -> list[Effect] | None:
     if found := matches(text, "ALTER TABLE [IF EXISTS] [ONLY] <table>"):
         effects = list(effects_of_alteration(world, Name.of(found["table"]), text[found.end() :]))
     elif found := matches(text, "CREATE [UNLOGGED] TABLE [IF NOT EXISTS] <table>"):
-        effects = list(_of_create_table(Name.of(found["table"]), text))
+        table = Name.of(found["table"])
+        is_there = " IF NOT EXISTS " in text and world.full_name(table) in world.tables
+        effects = [] if is_there else list(_of_create_table(table, text))
     elif found := matches(text, "DROP TABLE [IF EXISTS] <tables>"):
         effects = list(_of_drop_table(world, names_of(found["tables"]), "CASCADE" in text.split()))
     elif matches(text, _DROPS):

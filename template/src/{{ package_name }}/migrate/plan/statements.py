@@ -33,7 +33,7 @@ _NOTATION = {
     "}": ")",
     "|": "|",
     "_": f"{NAMES} ",
-    "...": "(?:.* )?",
+    "...": "(?:.*? )?",
 }
 
 
@@ -72,6 +72,11 @@ class Statement(NamedTuple):
             "''" if kind == "string" else _capitals(text) if kind == "word" else text
             for kind, text in self.tokens
         )
+
+    @property
+    def source(self) -> str:
+        """In one line, as it was written."""
+        return " ".join(" ".join(text.split()) for _, text in self.tokens)
 
     def strings(self) -> list[str]:
         """What is in the strings."""
