@@ -13,6 +13,17 @@ from server import Database
 
 NOTES = "5f0e1c2d3a4b"
 
+REINDEX_TOAST = """
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT format('REINDEX INDEX %s', i.indexrelid::regclass)
+        FROM pg_index i JOIN pg_class c ON c.reltoastrelid = i.indrelid WHERE c.relname = 'notes'
+    );
+END
+$$
+"""
+
 REVISION = '''"""{message}
 
 Revision ID: {revision}
@@ -300,6 +311,10 @@ def test_without_squawk_it_is_not_linted(project: Project) -> None:
 def test_nobodys_lock_holds_it_up(project: Project, database: Database) -> None:
     revise(project, "aaaa", 'op.drop_column("notes", "body")')
     whole = database.value("SELECT pg_total_relation_size('notes')")
+    with database.connect() as holder, holder.transaction():
+        holder.execute(REINDEX_TOAST)  # measuring would wait for it
+        [lock] = step(project)["locks"]
+        assert 0 < lock["bytes"] < whole
     with database.connect() as holder, holder.transaction():
         holder.execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
         [lock] = step(project)["locks"]
