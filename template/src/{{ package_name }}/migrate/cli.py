@@ -80,6 +80,31 @@ def lint(
         sys.exit(1)
 
 
+def plan(config: Config, target: str = "heads", json: bool = False) -> None:
+    """Show what an upgrade or a downgrade would do: SQL, locks, losses; nothing is executed."""
+    from json import dumps
+
+    from .commands.plan import make_plan
+    from .plan.report import as_object, as_text, heading
+
+    planned = make_plan(config, target)
+    _say(config, heading(planned))
+    if json:
+        config.print_stdout("%s", dumps(as_object(planned), indent=2, ensure_ascii=False))
+    else:
+        for line in as_text(planned):
+            config.print_stdout("%s", line)
+
+
+def graph(config: Config, history: bool = False, output: str | None = None) -> None:
+    """Draw the tables of the models, or the history of revisions, as a Mermaid diagram."""
+    from .commands.graph import draw
+
+    diagram = draw(config, history=history, output=output, note=lambda text: _say(config, text))
+    if diagram:
+        config.print_stdout("%s", diagram.rstrip())
+
+
 def rebase(config: Config, onto: str | None = None, applied: bool = False) -> None:
     """Put your revisions behind those of the main branch, where both followed the same one."""
     from .commands.rebase import rebase as move
@@ -171,8 +196,8 @@ def run() -> None:
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
     commands = (
-        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, baseline, squash,
-        record_head
+        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, plan, graph, rebase,
+        baseline, squash, record_head
     )  # fmt: skip
     for command in commands:
         command_line.register_command(command)

@@ -19,7 +19,7 @@ class DatabaseCommandLine(CommandLine):
     """Alembic's command line, with errors on stderr and 1 as their exit code."""
 
     _KWARGS_OPTS = CommandLine._KWARGS_OPTS | {
-        "json": _flag("--json", "Print it as JSON"),
+        "json": _flag("--json", "Print JSON"),
         "github": _flag("--github", "Annotate a run on GitHub"),
         "applied": _flag("--applied", "Go on though the database has the revisions applied"),
         "yes": _flag("--yes", "Do not ask"),
@@ -34,6 +34,16 @@ class DatabaseCommandLine(CommandLine):
             "--since",
             {"metavar": "COMMIT", "help": "What is new since (default: the main branch)"},
         ),
+        "target": (
+            "target",
+            {
+                "nargs": "?",
+                "default": "heads",
+                "help": "What upgrade or downgrade take, or a range, from:to (default: heads)",
+            },
+        ),
+        "history": _flag("--history", "Draw the revisions"),
+        "output": ("--output", {"metavar": "FILE", "help": "A file: .mmd, .md or .svg"}),
         "onto": (
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},

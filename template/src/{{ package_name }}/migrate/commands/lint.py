@@ -1,7 +1,7 @@
 """What `db lint` finds: in the SQL of new revisions, and in what SQL cannot show."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..git import git, knows, main_branch
 from ..head_file import HEAD_FILE, what_is_wrong_with_the_head_file
 from ..history import require_sound
 from ..revision_files import VERSIONS
-from .revision_sql import sql_of
+from .revision_sql import Statement, sql_of
 from .source import around, does_nothing, function_of, ignores_in, meaning, statement_around
 from .squawk import remarks_on
 
@@ -73,10 +73,28 @@ def lint(config: Config, *, since: str | None = None, revisions: str | None = No
     findings = [*_in_the_history(script), *(_in_old_revisions(base) if base else ())]
     new = _in_range(script, revisions) if revisions else _new_since(script, base)
     notes: list[str] = []
+    statements = {}
     for revision in new:
-        findings += _in_the_text(revision)
-    findings += _in_the_sql(new, notes)
-    return Linted(len(new), base, [f for f in findings if not _is_ignored(f)], notes)
+        statements[revision], failure = sql_of(revision, script=script)
+        if failure:
+            notes.append(
+                f"{relative(Path(revision.path))} reads the database, so only the SQL before that "
+                f"was looked at ({failure})."
+            )
+    findings = [*(f for f in findings if not _is_ignored(f)), *look_at(statements)]
+    return Linted(len(new), base, findings, notes)
+
+
+def look_at(revisions: Mapping[Script, list[Statement]]) -> list[Finding]:
+    """What is dangerous in revisions, by their files and the SQL of each. What a comment with a reason
+    allows is left out.
+
+    Raises:
+        CommandError: Squawk is not installed, or fails.
+    """
+    findings = [finding for revision in revisions for finding in _in_the_text(revision)]
+    findings += _in_the_sql(revisions)
+    return [finding for finding in findings if not _is_ignored(finding)]
 
 
 def report(linted: Linted, *, github: bool) -> Iterator[str]:
@@ -203,18 +221,9 @@ def _in_the_text(revision: Script) -> Iterator[Finding]:
             )
 
 
-def _in_the_sql(revisions: Iterable[Script], notes: list[str]) -> Iterator[Finding]:
-    paths = {}
-    statements = {}
-    for revision in revisions:
-        sql = sql_of(revision)
-        paths[revision.revision] = Path(revision.path)
-        statements[revision.revision] = sql.statements
-        if sql.failure:
-            notes.append(
-                f"{relative(Path(revision.path))} reads the database, so only the SQL before that "
-                f"was looked at ({sql.failure})."
-            )
+def _in_the_sql(revisions: Mapping[Script, list[Statement]]) -> Iterator[Finding]:
+    paths = {revision.revision: Path(revision.path) for revision in revisions}
+    statements = {revision.revision: sql for revision, sql in revisions.items()}
     for remark in remarks_on(statements):
         path = paths[remark.revision]
         first, _ = statement_around(path, remark.line)

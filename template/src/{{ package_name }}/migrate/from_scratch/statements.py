@@ -7,16 +7,11 @@ from textwrap import indent
 from alembic.operations import ops
 
 from ..autogenerate.lines import Line
+from ..plan.statements import TOKEN
 from ..schema_dump import Schema, Thing
 
 # Bodies may hold semicolons that end nothing.
 WITH_BODIES = ("AGGREGATE", "FUNCTION", "PROCEDURE")
-
-# Up to a semicolon that is in no literal, no name and no comment.
-STATEMENT = re.compile(
-    r"""(?:'(?:[^']|'')*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | --[^\n]* | [^;])+;""",
-    re.DOTALL | re.VERBOSE,
-)
 
 NUMBER = re.compile(r'"@(\d+)@"')
 MARGIN = " " * 8
@@ -27,10 +22,12 @@ def statements_of(thing: Thing, text: str) -> Iterator[str]:
     if thing.kind in WITH_BODIES:
         yield text.rstrip().removesuffix(";")
         return
-    for found in STATEMENT.finditer(text):
-        statement = found.group().strip().removesuffix(";")
-        # pg_dump leaves this to the data; a view that was never filled cannot be read.
-        yield statement.removesuffix("\n  WITH NO DATA")
+    start = 0
+    for token in TOKEN.finditer(text):
+        if token["sign"] == ";":
+            # pg_dump leaves this to the data; a view that was never filled cannot be read.
+            yield text[start : token.start()].strip().removesuffix("\n  WITH NO DATA")
+            start = token.end()
 
 
 class Statements:

@@ -7,7 +7,16 @@ from alembic import op
 from sqlalchemy import text
 
 from .indexes import create_index_concurrently
-from .outside import briefly, is_offline, outside_transaction, quoted, row_of, run, undone_by
+from .outside import (
+    briefly,
+    drop_unasked,
+    is_offline,
+    outside_transaction,
+    quoted,
+    row_of,
+    run,
+    undone_by,
+)
 
 CONSTRAINT = text(
     "SELECT convalidated FROM pg_constraint"
@@ -41,9 +50,8 @@ def create_unique_constraint_concurrently(
         DBAPIError: rows have the same values; nothing stays behind.
     """
     table = quoted(table_name, schema)
-    if is_offline():
-        drop_constraint_if_exists(constraint_name, table_name, schema=schema)
-    elif _is_validated(constraint_name, table) is not None:
+    drop_unasked(lambda: drop_constraint_if_exists(constraint_name, table_name, schema=schema))
+    if not is_offline() and _is_validated(constraint_name, table) is not None:
         return
     create_index_concurrently(
         constraint_name, table_name, columns, schema=schema, unique=True, **options
@@ -177,8 +185,7 @@ def _add_and_validate(
 
     with outside_transaction():
         validated = None if is_offline() else _is_validated(constraint_name, table)
-        if is_offline():
-            drop()
+        drop_unasked(drop)
         if validated is None:
             briefly(add)
         if not validated:

@@ -1,13 +1,14 @@
 """Indexes on tables that are in use."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from alembic import op
 from alembic.util import CommandError
 from sqlalchemy import ColumnElement, TextClause, text
 
-from .outside import again, is_offline, outside_transaction, row_of, undone_by
+from .outside import again, drop_unasked, is_offline, outside_transaction, row_of, undone_by
 
 INDEX = text(
     """
@@ -48,10 +49,11 @@ def create_index_concurrently(
     """
 
     def build() -> None:
-        # Offline nothing can be asked, so whatever is there is built again.
-        if is_offline() or is_valid() is False:
-            drop(index_name, table_name, schema)
-        with undone_by(lambda: drop(index_name, table_name, schema)):
+        drop_it = partial(drop, index_name, table_name, schema)
+        drop_unasked(drop_it)
+        if not is_offline() and is_valid() is False:
+            drop_it()
+        with undone_by(drop_it):
             op.create_index(
                 index_name,
                 table_name,

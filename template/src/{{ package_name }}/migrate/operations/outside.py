@@ -22,6 +22,12 @@ def is_offline() -> bool:
     return op.get_context().as_sql
 
 
+def drop_unasked(drop: Callable[[], None]) -> None:
+    """Offline nothing can be asked, so what a run that was killed may have left is dropped unasked."""
+    if is_offline():
+        drop()
+
+
 def briefly(change: Callable[[], None]) -> None:
     """Make a change that shuts others out for a moment. It waits no longer for its lock than
     DB_MIGRATION_LOCK_WAIT, because others queue behind it, and is tried again.

@@ -1,0 +1,1 @@
+"""What `db plan` knows of statements without running them: what they lock, and what they destroy."""
