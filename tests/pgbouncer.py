@@ -29,7 +29,7 @@ def find_pgbouncer(cache: Path) -> Path:
     if not unpacked.exists():
         if not shutil.which("apt-get"):
             raise AssertionError("Install PgBouncer, or set PGBOUNCER to its program.")
-        _unpack_debian_package(unpacked)
+        unpack_debian_package("pgbouncer", unpacked)
     return unpacked / "usr" / "sbin" / "pgbouncer"
 
 
@@ -37,8 +37,8 @@ def _search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/opt/homebrew/bin"])
 
 
-def _unpack_debian_package(target: Path) -> None:
-    """Download the package, and the libraries that are missing, as any user."""
+def unpack_debian_package(name: str, target: Path) -> None:
+    """Download a package, and the libraries that are missing, as any user."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
         (folder / "lists" / "partial").mkdir(parents=True)
@@ -56,7 +56,7 @@ def _unpack_debian_package(target: Path) -> None:
             return done.stdout
 
         run(*apt, "update")
-        plan = run(*apt, "install", "--simulate", "--no-install-recommends", "pgbouncer")
+        plan = run(*apt, "install", "--simulate", "--no-install-recommends", name)
         names = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
         run(*apt, "download", *names)
         for package in folder.glob("*.deb"):

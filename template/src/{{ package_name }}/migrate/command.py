@@ -44,6 +44,7 @@ def run_command(
     )
     if versions:
         config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+        config.set_section_option("post_write_hooks", "hooks", "")  # they are about the project's
     if directives:
         config.attributes["process_revision_directives"] = directives
     with _one_at_a_time:
