@@ -155,7 +155,8 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     )
     raise CommandError(
         f"{text}: a newer version has migrated it, or the revision's file was removed. Deploy the "
-        f"version that has it, or bring the file back.{way_out}"
+        "version that has it, or bring the file back, or repair the database: uv run db remove "
+        f"{unknown[0]}.{way_out}"
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from alembic.config import Config
@@ -22,13 +23,15 @@ def run_command(
     connection: Connection | Engine | None = None,
     cancelled: threading.Event | None = None,
     output: TextIO | None = None,
+    versions: Path | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
 
     It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
     run_command, command.upgrade, "head")` does not. Logging stays as the program set it up. Setting the
-    event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`.
+    event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`. The
+    revisions may be those of another folder.
 
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
@@ -37,6 +40,8 @@ def run_command(
     config.attributes.update(
         command=command.__name__, connection=connection, cancelled=cancelled or threading.Event()
     )
+    if versions:
+        config.set_main_option("version_locations", str(versions).replace("%", "%%"))
     with _one_at_a_time:
         return command(config, *arguments, **options)
 

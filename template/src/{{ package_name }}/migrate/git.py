@@ -1,10 +1,11 @@
 """What git knows of the project."""
 
 import subprocess
+from pathlib import Path
 
 from alembic.util import CommandError
 
-from ..paths import PROJECT_ROOT
+from ..paths import PROJECT_ROOT, in_project
 
 # Where others' work is, the first of these that there is.
 MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
@@ -21,6 +22,22 @@ def git(*arguments: str) -> str:
         reason = done.stderr.strip() if done else "git is not installed"
         raise CommandError(f"git {' '.join(arguments)}: {reason}")
     return done.stdout
+
+
+def look(*arguments: str) -> str:
+    """The same; nothing where it fails or there is no git."""
+    done = _run(*arguments)
+    return done.stdout if done and done.returncode == 0 else ""
+
+
+def tracks(path: Path) -> bool:
+    """Whether git has been told of a file."""
+    return bool(look("ls-files", "--", in_project(path)))
+
+
+def has_as_it_is(path: Path) -> bool:
+    """Whether the commit that is checked out has a file with what is in it now."""
+    return tracks(path) and not look("status", "--porcelain", "--", in_project(path))
 
 
 def knows(revision: str) -> bool:

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from ...paths import PROJECT_ROOT
+from ...paths import PROJECT_ROOT, in_project
 from ..git import git, knows, main_branch
 from ..head_file import HEAD_FILE, what_is_wrong_with_the_head_file
 from ..history import require_sound
@@ -34,7 +34,7 @@ class Finding:
     @property
     def place(self) -> str:
         """file:line, from the project's folder."""
-        return f"{self.path.relative_to(PROJECT_ROOT).as_posix()}:{self.line}"
+        return f"{in_project(self.path)}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _new_since(script: ScriptDirectory, base: str | None) -> list[Script]:
     every = list(script.walk_revisions())[::-1]
     if base is None:
         return every
-    listed = git("ls-tree", "-r", "-z", "--name-only", base, "--", _relative(VERSIONS))
+    listed = git("ls-tree", "-r", "-z", "--name-only", base, "--", in_project(VERSIONS))
     old = {PROJECT_ROOT / name for name in listed.split("\0")}
     return [revision for revision in every if Path(revision.path) not in old]
 
@@ -140,7 +140,14 @@ def _in_the_history(script: ScriptDirectory) -> Iterator[Finding]:
 def _in_old_revisions(base: str) -> Iterator[Finding]:
     """Revisions that others have applied already: what is done to them now reaches nobody."""
     changes = git(
-        "diff", "--name-status", "--no-renames", "--relative", "-z", base, "--", _relative(VERSIONS)
+        "diff",
+        "--name-status",
+        "--no-renames",
+        "--relative",
+        "-z",
+        base,
+        "--",
+        in_project(VERSIONS),
     ).split("\0")
     squashed = {
         name
@@ -152,7 +159,7 @@ def _in_old_revisions(base: str) -> Iterator[Finding]:
         path = PROJECT_ROOT / name
         if path.suffix != ".py" or status not in "MD":
             continue
-        before = git("show", f"{base}:./{_relative(path)}")
+        before = git("show", f"{base}:./{in_project(path)}")
         if status == "M" and meaning(before) != meaning(path.read_text(encoding="utf-8")):
             yield Finding(
                 path,
@@ -169,7 +176,7 @@ def _in_old_revisions(base: str) -> Iterator[Finding]:
                 "deleted-revision",
                 "This revision was on the main branch, and databases that have applied it can no "
                 "longer be migrated.",
-                f"git checkout {base[:12]} -- {_relative(path)}, and undo it in a new revision",
+                f"git checkout {base[:12]} -- {in_project(path)}, and undo it in a new revision",
             )
 
 
@@ -208,7 +215,7 @@ def _in_the_sql(revisions: Iterable[Script], notes: list[str]) -> Iterator[Findi
         statements[revision.revision] = sql.statements
         if sql.failure:
             notes.append(
-                f"{_relative(Path(revision.path))} reads the database, so only the SQL before that "
+                f"{in_project(Path(revision.path))} reads the database, so only the SQL before that "
                 f"was looked at ({sql.failure})."
             )
     for remark in remarks_on(statements):
@@ -232,7 +239,3 @@ def _is_ignored(finding: Finding) -> bool:
 
 def _ids(source: str) -> str:
     return "".join(re.findall(r"^revision\b.*$", source, re.MULTILINE))
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(PROJECT_ROOT).as_posix()
