@@ -15,11 +15,15 @@ def git(project: Project, *arguments: str, ok: bool = True) -> str:
     return said(run("git", *identity, *arguments, cwd=project.path, ok=ok))
 
 
-def write_revision(project: Project, name: str, up: str, down: str, *options: str) -> str:
-    """Add a revision with a statement up and one down. Returns its id."""
+def write_revision(
+    project: Project, name: str, up: str | list[str], down: str, *options: str
+) -> str:
+    """Add a revision with a statement up, or several, and one down. Returns its id."""
     project.alembic("revision", "-m", name, *options)
     path = revision(project, name)
-    source = path.read_text().replace(UP, f"{UP}    op.execute({up!r})\n")
+    statements = [up] if isinstance(up, str) else up
+    ups = "".join(f"    op.execute({statement!r})\n" for statement in statements)
+    source = path.read_text().replace(UP, UP + ups)
     path.write_text(source.replace(DOWN, f"{DOWN}    op.execute({down!r})\n"))
     project.run("ruff", "format", "--quiet", path)
     return id_of(path)

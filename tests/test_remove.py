@@ -204,6 +204,7 @@ def uncommitted(project: Project) -> None:
 
 def staged_only(project: Project) -> None:
     git(project, "reset", "--quiet", "--soft", "HEAD~1")
+    git(project, "reflog", "expire", "--expire=all", "--all")
     revision(project, "c").unlink()
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from textwrap import indent
 from typing import NamedTuple
 
@@ -125,12 +126,16 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
         else:
             before, after = mine.splitlines(), theirs.splitlines()
             lines = [f"{thing}:"]
-            lines += [f"    {line.strip()}  <- {one_name}" for line in before if line not in after]
-            lines += [
-                f"    {line.strip()}  <- {other_name}" for line in after if line not in before
-            ]
+            for what, i, j, k, m in SequenceMatcher(None, before, after, False).get_opcodes():
+                if what != "equal":
+                    lines += [f"    {_shown(line)}  <- {one_name}" for line in before[i:j]]
+                    lines += [f"    {_shown(line)}  <- {other_name}" for line in after[k:m]]
         found.append(Difference(thing, "\n".join(lines)))
     return found
+
+
+def _shown(line: str) -> str:
+    return line.strip() or "(an empty line)"
 
 
 def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
