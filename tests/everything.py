@@ -34,6 +34,7 @@ STATEMENTS = (
     "CREATE MATERIALIZED VIEW {s}.sums AS SELECT mood, sum(amount) FROM {s}.parts GROUP BY mood",
     "CREATE INDEX ix_parts_large ON {s}.parts (amount) WHERE amount > 100",
     "COMMENT ON TABLE {s}.parts IS 'It''s \"odd\": -- no comment;\n\n-- at all'",
+    "COMMENT ON VIEW {s}.good IS 'Ends of lines\r\nof other\x0bkinds\u2028\n\nSET default_x = 1;'",
     "ALTER TABLE {s}.parts ENABLE ROW LEVEL SECURITY",
     "CREATE POLICY mine ON {s}.parts USING (amount > 1)",
 )

@@ -20,8 +20,11 @@ VERSION_TABLE = "alembic_version"
 
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
-# Settings, comments and psql's \restrict, which stand between objects.
-NOT_OF_AN_OBJECT = re.compile(r"$|--|\\|SET default_")
+# Settings, comments and psql's \restrict, which stand between objects. The last line of an object may
+# look like them, but it ends with a semicolon.
+NOT_OF_AN_OBJECT = re.compile(
+    r"--|-- PostgreSQL database dump complete|\\(un)?restrict \w+|SET default_\w+ = [\w']*;|"
+)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
 
@@ -66,6 +69,7 @@ def read_schema(address: Address, *options: str) -> Schema:
             find_binaries() / "pg_dump",
             "--schema-only",
             "--no-owner",
+            "--encoding=UTF8",
             *options,
             f"--host={address.host}",
             f"--port={address.port}",
@@ -74,7 +78,6 @@ def read_schema(address: Address, *options: str) -> Schema:
         ],
         check=False,
         capture_output=True,
-        text=True,
         env=os.environ
         | {
             "PGPASSWORD": address.password,
@@ -83,9 +86,9 @@ def read_schema(address: Address, *options: str) -> Schema:
         },
     )
     if dumped.returncode != 0:
-        raise CommandError(f"pg_dump failed: {dumped.stderr.strip()}")
+        raise CommandError(f"pg_dump failed: {dumped.stderr.decode(errors='replace').strip()}")
     found: Schema = {}
-    for thing, text in _objects(dumped.stdout):
+    for thing, text in _objects(dumped.stdout.decode()):
         found[thing] = f"{found[thing]}\n{text}" if thing in found else text
     return found
 
@@ -124,7 +127,7 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
             name = other_name if mine is None else one_name
             lines = [f"{thing}: only {name}", indent(mine or theirs or "", "    ")]
         else:
-            before, after = mine.splitlines(), theirs.splitlines()
+            before, after = mine.split("\n"), theirs.split("\n")
             lines = [f"{thing}:"]
             for what, i, j, k, m in SequenceMatcher(None, before, after, False).get_opcodes():
                 if what != "equal":
@@ -143,8 +146,8 @@ def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
     ends = [*(header.start() for header in headers[1:]), len(dump)]
     for header, end in zip(headers, ends, strict=False):
         name, kind, schema = header.groups()
-        lines = dump[header.end() : end].splitlines()[2:]  # the header has ended with "--"
-        while lines and NOT_OF_AN_OBJECT.match(lines[-1]):
+        lines = dump[header.end() : end].split("\n")[2:]  # the header has ended with "--"
+        while lines and NOT_OF_AN_OBJECT.fullmatch(lines[-1]):
             del lines[-1]
         text = "\n".join(lines).strip("\n")
         if name.split(" ")[0] != VERSION_TABLE and text:
