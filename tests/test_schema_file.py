@@ -117,6 +117,16 @@ def test_it_can_be_looked_at_without_being_written(project: Project) -> None:
     assert schema_file(project).read_text() == before
 
 
+def test_the_project_s_tests_pass_with_a_current_one_and_without(render: Render) -> None:
+    project = render()
+    gate = ("pytest", "tests/test_migrations.py", "-k", "schema_file")
+    assert "1 passed" in project.run(*gate).stdout
+    project.db("schema")
+    assert "1 passed" in project.run(*gate).stdout
+    schema_file(project).write_text(schema_file(project).read_text() + "\n")
+    assert "schema.sql is not what" in project.run(*gate, ok=False).stdout
+
+
 def test_an_empty_history_has_an_empty_schema(render: Render) -> None:
     project = render(example=False)
     project.db("schema")
