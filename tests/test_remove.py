@@ -362,6 +362,14 @@ def test_a_database_that_is_ahead_of_the_code_is_not_taken_for_broken(
     assert database.query(STAMPED) == [(rev(project, "b"),)]
 
 
+def test_what_was_squashed_is_not_lost(project: Project, database: Database) -> None:
+    b = rev(project, "b")
+    project.alembic("upgrade", b)
+    project.db("squash", "--yes")
+    assert f"{b} was squashed into" in refused(project, b, "--yes")
+    assert database.query(STAMPED) == [(b,)]
+
+
 def test_one_that_is_gone_from_the_middle_of_the_files_has_to_come_back(project: Project) -> None:
     b = rev(project, "b")
     revision(project, "b").unlink()

@@ -5,6 +5,6 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
-def in_project(path: Path) -> str:
-    """A path in the project's folder as people and git write it, from there."""
+def relative(path: Path) -> str:
+    """The path of one of its files, for people and for git."""
     return path.relative_to(PROJECT_ROOT).as_posix()

@@ -18,7 +18,7 @@ from .blockers import Blockers
 from .command import command_of
 from .connection import pause
 from .errors import explain_driver_error
-from .history import unknown_revisions
+from .history import replaced_by, unknown_revisions
 from .pooler import require_own_session
 from .retries import Retries
 from .schema import create_schema
@@ -144,6 +144,12 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     finally:
         connection.rollback()  # Alembic wants to begin the transactions itself
     text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
+    replaced = replaced_by(context.script)
+    if squashed := [revision for revision in unknown if revision in replaced]:
+        raise CommandError(
+            f"{text}: it was squashed into {replaced[squashed[0]]}. Bring the database there with the version "
+            "of the code from before the squash, then come back to this one."
+        )
     upgrades = command_of(context.config) in ("upgrade", "migrate", None)
     if may_be_ahead and upgrades:
         log.warning("%s: a newer version has migrated it. Nothing was done.", text)

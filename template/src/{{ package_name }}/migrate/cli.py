@@ -90,7 +90,7 @@ def rebase(config: Config, onto: str | None = None, applied: bool = False) -> No
 def remove(
     config: Config,
     revision: str,
-    to: str | None = None,
+    ancestor: str | None = None,
     downgrade: bool = False,
     published: bool = False,
     offline: bool = False,
@@ -104,7 +104,7 @@ def remove(
     done = take_out(
         config,
         revision,
-        to=to,
+        to=ancestor,
         downgrade=downgrade,
         published=published,
         offline=offline,
@@ -160,6 +160,23 @@ def reset(config: Config, yes: bool = False, force: bool = False) -> None:
     _say(config, "\n".join(make_anew(yes=yes, force=force)))
 
 
+def baseline(config: Config, models: bool = False, yes: bool = False) -> None:
+    """Bring Alembic to a database that has lived without it."""
+    from .commands.baseline import baseline as begin
+    from .commands.models import write_models
+
+    _say(config, write_models() if models else "\n".join(begin(config, yes=yes)))
+
+
+def squash(
+    config: Config, to: str | None = None, with_data: bool = False, yes: bool = False
+) -> None:
+    """Fold the history into one revision that makes the same schema from scratch."""
+    from .commands.squash import squash as fold
+
+    _say(config, "\n".join(fold(config, to=to, data=with_data, yes=yes)))
+
+
 def record_head(config: Config) -> None:
     """Write the newest revision's id to migrations/head.txt, as every new revision does."""
     from .head_file import record_heads
@@ -180,8 +197,8 @@ def run() -> None:
         os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     command_line = DatabaseCommandLine(prog="db")
     commands = (
-        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, remove,
-        record_head,
+        start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, rebase, remove, baseline,
+        squash, record_head
     )  # fmt: skip
     for command in commands:
         command_line.register_command(command)

@@ -24,14 +24,16 @@ def run_command(
     cancelled: threading.Event | None = None,
     output: TextIO | None = None,
     versions: Path | None = None,
+    directives: Callable[..., None] | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
 
     It works inside a running event loop too, but blocks it: `await asyncio.to_thread(
     run_command, command.upgrade, "head")` does not. Logging stays as the program set it up. Setting the
-    event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`. The
-    revisions may be those of another folder.
+    event `cancelled` ends it between two revisions, or while it waits. SQL goes to `output`.
+    `versions` is another folder of revisions; `directives` reviews a new one in the place of
+    `autogenerate.review`.
 
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
@@ -42,6 +44,8 @@ def run_command(
     )
     if versions:
         config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    if directives:
+        config.attributes["process_revision_directives"] = directives
     with _one_at_a_time:
         return command(config, *arguments, **options)
 

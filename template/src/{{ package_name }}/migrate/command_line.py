@@ -40,14 +40,21 @@ class DatabaseCommandLine(CommandLine):
             "--since",
             {"metavar": "COMMIT", "help": "What is new since (default: the main branch)"},
         ),
-        "to": (
+        "ancestor": (
             "--to",
-            {"metavar": "REVISION", "help": "If its file is gone: the revision that it followed"},
+            {
+                "dest": "ancestor",
+                "metavar": "REVISION",
+                "help": "If its file is gone: the revision that it followed",
+            },
         ),
         "onto": (
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
         ),
+        "models": _flag("--models", "Write models of the database's tables, and no revision"),
+        "to": ("--to", {"metavar": "REVISION", "help": "The last one (default: the head)"}),
+        "with_data": _flag("--with-data", "Carry over what changes rows, too"),
         "ignore": (
             "--ignore",
             {

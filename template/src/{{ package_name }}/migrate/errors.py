@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
 
 from ..errors import ConfigurationError
 from .command import command_of
@@ -74,6 +74,11 @@ def readable_errors() -> Iterator[None]:
         if not isinstance(first, DBAPIError):
             raise
         raise CommandError(explain_lost_connection(first)) from error
+    except SQLAlchemyError as error:
+        place = _place_in_a_revision(error)
+        if place is None:
+            raise
+        raise CommandError(_explain_unsent_statement(error, place)) from error
 
 
 def _say_what_to_do(text: str) -> str:
@@ -151,6 +156,15 @@ def _explain_failed_statement(error: Exception) -> str:
         f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)} "
         f"This revision is {state}, then run the command again."
     )
+
+
+def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
+    text = _reason(error).split("(Background on")[0].rstrip()
+    if found := re.search(r"required for bind parameter '(\w+)'", text):
+        text = (
+            f'":{found[1]}" looks like a parameter, and none is given; run_sql takes SQL as it is'
+        )
+    return f"{place}: {text}. Correct the revision, then run the command again."
 
 
 def _shown_statement(error: Exception) -> str:

@@ -44,6 +44,8 @@ def require_sound(script: ScriptDirectory) -> None:
                 f"{_files_with(script, missing[1])}. Bring its file back, or correct down_revision."
             )
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if not failure and len(script.get_heads()) > 1:
+        _require_no_squash_in_progress(script)
     if failure:
         raise CommandError(
             f"A revision cannot be loaded: {_place(script, failure)}: "
@@ -56,11 +58,29 @@ def unknown_revisions(script: ScriptDirectory, revisions: Iterable[str]) -> list
     return [revision for revision in revisions if not _is_known(script, revision)]
 
 
+def replaced_by(script: ScriptDirectory) -> dict[str, str]:
+    """What was squashed: each revision that is gone, and the one that stands in its place."""
+    return {
+        gone: revision.revision
+        for revision in script.walk_revisions()
+        for gone in getattr(revision.module, "replaces", ())
+    }
+
+
 def _is_known(script: ScriptDirectory, revision: str) -> bool:
     with suppress(CommandError, ResolutionError):
         found = script.get_revision(revision)  # by the beginning of an id too
         return found is not None and found.revision == revision
     return False
+
+
+def _require_no_squash_in_progress(script: ScriptDirectory) -> None:
+    replaced = replaced_by(script)
+    if left := [one.revision for one in script.walk_revisions() if one.revision in replaced]:
+        raise CommandError(
+            f"A squash was cut off: {left[0]} is replaced by {replaced[left[0]]}, and is still there. Finish "
+            "it: uv run db squash. Or undo it: git restore --source=HEAD --staged --worktree migrations"
+        )
 
 
 def _files_with(script: ScriptDirectory, revision: str) -> str:

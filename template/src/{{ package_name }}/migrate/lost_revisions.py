@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
 
-from ..paths import PROJECT_ROOT, in_project
+from ..paths import PROJECT_ROOT, relative
 from .git import look, main_branch
 from .revision_files import VERSIONS, UnreadableRevisionError, names_in, parse_revision
 
@@ -48,7 +48,7 @@ def _in_git(revision: str) -> Iterator[LostRevision]:
     for which in ((), ("--all", "--reflog")):
         log = ("log", *which, "--full-history", "--no-renames")
         changed = ("--format=", "--name-only", "--relative", "-z", f"-S{revision}")
-        listed = look(*log, *changed, "--", in_project(VERSIONS))
+        listed = look(*log, *changed, "--", relative(VERSIONS))
         for name in dict.fromkeys(filter(None, listed.replace("\n", "").split("\0"))):
             last = ("-1", "--format=%H", "--diff-filter=AM")
             commit = look(*log, *last, "--", name).strip()
@@ -59,7 +59,7 @@ def _in_git(revision: str) -> Iterator[LostRevision]:
 def _files_with(revision: str, where: str) -> list[str]:
     """Files of the index, or of a branch, that the id is in."""
     listed = look(
-        "grep", "--no-color", "-lzF", "-e", revision, where, "--", in_project(VERSIONS)
+        "grep", "--no-color", "-lzF", "-e", revision, where, "--", relative(VERSIONS)
     )  # fmt: skip
     return [name for name in listed.split("\0") if name]
 

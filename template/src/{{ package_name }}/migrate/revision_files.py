@@ -73,13 +73,7 @@ def write_text(path: Path, text: str) -> None:
     scratch = path.with_suffix(".new")
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)
-    forget_compiled(path)
-
-
-def forget_compiled(path: Path) -> None:
-    """Remove what Python has compiled of a file."""
-    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-        compiled.unlink(missing_ok=True)
+    remove_compiled(path)
 
 
 def following(source: str, revisions: Sequence[str]) -> str:
@@ -128,3 +122,9 @@ def heads_of(files: Sequence[RevisionFile]) -> list[str]:
         raise UnreadableRevisionError(f"Two files have the revision id {', '.join(twice)}.")
     followed = {revision for file in files for revision in file.follows}
     return [revision for revision in revisions if revision not in followed]
+
+
+def remove_compiled(path: Path) -> None:
+    """Remove what Python has compiled of a file."""
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink(missing_ok=True)

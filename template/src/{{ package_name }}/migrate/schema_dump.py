@@ -18,6 +18,14 @@ from .local.binaries import find_binaries
 
 VERSION_TABLE = "alembic_version"
 
+# Kinds of objects that no history makes: they take a superuser, hold secrets, or are about other
+# servers than this one.
+NOT_OF_A_HISTORY = (
+    *("DATABASE PROPERTIES", "EVENT TRIGGER", "PUBLICATION", "PUBLICATION TABLE"),
+    *("PUBLICATION TABLES IN SCHEMA", "SECURITY LABEL", "SUBSCRIPTION", "SUBSCRIPTION TABLE"),
+    *("USER MAPPING",),
+)
+
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
 # Settings, comments and psql's \restrict, which stand between objects. The last line of an object may
@@ -64,6 +72,25 @@ def read_schema(address: Address, *options: str) -> Schema:
     Raises:
         CommandError: pg_dump is not found or fails; the text says why.
     """
+    found: Schema = {}
+    for thing, text in _objects(_dump(address, *options)):
+        found[thing] = f"{found[thing]}\n{text}" if thing in found else text
+    return found
+
+
+def read_drops(address: Address, *options: str) -> list[str]:
+    """The statements that drop the same objects, in the order in which they can be dropped."""
+    dumped = _dump(address, "--clean", *options)
+    header = HEADER.search(dumped)
+    preamble = dumped[: header.start() if header else 0].splitlines()
+    return [
+        line.removesuffix(";")
+        for line in preamble
+        if line.startswith(("ALTER ", "DROP ")) and f".{VERSION_TABLE}" not in line
+    ]
+
+
+def _dump(address: Address, *options: str) -> str:
     dumped = subprocess.run(
         [
             find_binaries() / "pg_dump",
@@ -87,10 +114,7 @@ def read_schema(address: Address, *options: str) -> Schema:
     )
     if dumped.returncode != 0:
         raise CommandError(f"pg_dump failed: {dumped.stderr.decode(errors='replace').strip()}")
-    found: Schema = {}
-    for thing, text in _objects(dumped.stdout.decode()):
-        found[thing] = f"{found[thing]}\n{text}" if thing in found else text
-    return found
+    return dumped.stdout.decode()
 
 
 def comparable(schema: Schema) -> Schema:

@@ -1,28 +1,61 @@
 """What autogenerate compares. What becomes of the differences is in `review`."""
 
+from functools import cache
 from typing import Any
 
 from alembic import context
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from ..command import compares
 
+# Partitions are their table's business, and tables of extensions are the extensions'.
+NOT_OF_THE_MODELS = text(
+    """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relispartition OR c.relkind IN ('r', 'p') AND EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    )
+    """
+)
+
 
 def options(metadata: MetaData) -> dict[str, Any]:
     """The arguments of `context.configure` that a comparison needs."""
-    if compares(context.config):  # nothing else needs the imports
-        from . import enums as enums  # adds native enums to what is compared
+    directives = context.config.attributes.get("process_revision_directives", _review)
+    chosen = {"process_revision_directives": directives}
+    if not compares(context.config):  # nothing else needs the imports
+        return chosen
+    return chosen | comparison(metadata)
+
+
+def comparison(metadata: MetaData, connection: Connection | None = None) -> dict[str, Any]:
+    """What is compared, and how.
+
+    Args:
+        metadata: the models'.
+        connection: to the database; in `env.py`, that of the command in progress.
+    """
+    from . import enums as enums  # adds native enums to what is compared
 
     schemas = {metadata.schema} | {table.schema for table in metadata.tables.values()}
 
+    @cache
+    def others() -> set[tuple[str, str]]:
+        found = connection or context.get_context().connection
+        assert found is not None
+        return {(row.nspname, row.relname) for row in found.execute(NOT_OF_THE_MODELS)}
+
     def include_name(
-        name: str | None, kind: NameFilterType, _parents: NameFilterParentNames
+        name: str | None, kind: NameFilterType, parents: NameFilterParentNames
     ) -> bool:
         """Asked before anything is read, so that other schemas cost nothing."""
-        return kind != "schema" or name in schemas
+        if kind == "schema":
+            return name in schemas
+        return kind != "table" or (parents["schema_name"] or "public", name) not in others()
 
     return {
         "include_schemas": schemas != {None},
@@ -30,7 +63,6 @@ def options(metadata: MetaData) -> dict[str, Any]:
         "include_object": _is_no_view,
         "compare_server_default": True,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-        "process_revision_directives": _review,
     }
 
 

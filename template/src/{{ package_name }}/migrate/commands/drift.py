@@ -11,7 +11,14 @@ from ...config import settings
 from ...database.address import Address
 from ...database.schema import SCHEMA
 from ..history import require_sound, unknown_revisions
-from ..schema_dump import Difference, Schema, comparable, differences, read_schema
+from ..schema_dump import (
+    NOT_OF_A_HISTORY,
+    Difference,
+    Schema,
+    comparable,
+    differences,
+    read_schema,
+)
 from ..scratch import replay, scratch_databases
 from ..version_table import current_revisions
 
@@ -71,7 +78,9 @@ def _of_the_project(schema: Schema, should: Schema) -> Schema:
     return {
         thing: text
         for thing, text in schema.items()
-        if thing.schema in ours and (thing.kind != "SCHEMA" or thing.name in ours)
+        if thing.schema in ours
+        and thing.kind not in NOT_OF_A_HISTORY
+        and (thing.kind != "SCHEMA" or thing.name in ours)
     }
 
 

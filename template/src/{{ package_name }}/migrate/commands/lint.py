@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from ...paths import PROJECT_ROOT, in_project
+from ...paths import PROJECT_ROOT, relative
 from ..git import git, knows, main_branch
 from ..head_file import HEAD_FILE, what_is_wrong_with_the_head_file
 from ..history import require_sound
@@ -18,7 +18,7 @@ from .revision_sql import sql_of
 from .source import around, does_nothing, function_of, ignores_in, meaning, statement_around
 from .squawk import remarks_on
 
-SQUASHES = re.compile(r"^# squashes: (.+)$", re.MULTILINE)
+REPLACES = re.compile(r"^replaces\b[^=]*=\s*\(([^)]*)\)", re.MULTILINE)  # what it was squashed from
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Finding:
     @property
     def place(self) -> str:
         """file:line, from the project's folder."""
-        return f"{in_project(self.path)}:{self.line}"
+        return f"{self.path.relative_to(PROJECT_ROOT).as_posix()}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _new_since(script: ScriptDirectory, base: str | None) -> list[Script]:
     every = list(script.walk_revisions())[::-1]
     if base is None:
         return every
-    listed = git("ls-tree", "-r", "-z", "--name-only", base, "--", in_project(VERSIONS))
+    listed = git("ls-tree", "-r", "-z", "--name-only", base, "--", relative(VERSIONS))
     old = {PROJECT_ROOT / name for name in listed.split("\0")}
     return [revision for revision in every if Path(revision.path) not in old]
 
@@ -140,27 +140,20 @@ def _in_the_history(script: ScriptDirectory) -> Iterator[Finding]:
 def _in_old_revisions(base: str) -> Iterator[Finding]:
     """Revisions that others have applied already: what is done to them now reaches nobody."""
     changes = git(
-        "diff",
-        "--name-status",
-        "--no-renames",
-        "--relative",
-        "-z",
-        base,
-        "--",
-        in_project(VERSIONS),
+        "diff", "--name-status", "--no-renames", "--relative", "-z", base, "--", relative(VERSIONS)
     ).split("\0")
     squashed = {
-        name
-        for path in VERSIONS.glob("*.py")
-        for names in SQUASHES.findall(path.read_text(encoding="utf-8"))
-        for name in names.replace(",", " ").split()
+        name for path in VERSIONS.glob("*.py") for name in _replaced(path.read_text("utf-8"))
     }
     for status, name in zip(changes[::2], changes[1::2], strict=False):
         path = PROJECT_ROOT / name
         if path.suffix != ".py" or status not in "MD":
             continue
-        before = git("show", f"{base}:./{in_project(path)}")
-        if status == "M" and meaning(before) != meaning(path.read_text(encoding="utf-8")):
+        before = git("show", f"{base}:./{relative(path)}")
+        if status == "M":
+            after = path.read_text(encoding="utf-8")
+            if meaning(before) == meaning(after) or _replaced(before) != _replaced(after):
+                continue
             yield Finding(
                 path,
                 1,
@@ -176,8 +169,12 @@ def _in_old_revisions(base: str) -> Iterator[Finding]:
                 "deleted-revision",
                 "This revision was on the main branch, and databases that have applied it can no "
                 "longer be migrated.",
-                f"git checkout {base[:12]} -- {in_project(path)}, and undo it in a new revision",
+                f"git checkout {base[:12]} -- {relative(path)}, and undo it in a new revision",
             )
+
+
+def _replaced(source: str) -> list[str]:
+    return [name for names in REPLACES.findall(source) for name in re.findall(r'"([^"]+)"', names)]
 
 
 def _in_the_text(revision: Script) -> Iterator[Finding]:
@@ -215,7 +212,7 @@ def _in_the_sql(revisions: Iterable[Script], notes: list[str]) -> Iterator[Findi
         statements[revision.revision] = sql.statements
         if sql.failure:
             notes.append(
-                f"{in_project(Path(revision.path))} reads the database, so only the SQL before that "
+                f"{relative(Path(revision.path))} reads the database, so only the SQL before that "
                 f"was looked at ({sql.failure})."
             )
     for remark in remarks_on(statements):

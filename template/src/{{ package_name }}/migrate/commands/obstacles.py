@@ -6,7 +6,7 @@ from contextlib import suppress
 from alembic.util import CommandError
 
 from ...config import settings
-from ...paths import in_project
+from ...paths import relative
 from ..lost_revisions import file_on_the_main_branch
 from ..revision_files import RevisionFile, history_of, names_in
 from ..version_table import require_current_revisions
@@ -22,14 +22,14 @@ def require_no_dependents(file: RevisionFile, files: Sequence[RevisionFile]) -> 
     followed = [other for other in files if file.revision in other.follows]
     if labels and followed:
         raise CommandError(
-            f"{in_project(file.path)} gives its branch the label {', '.join(labels)}, which would be "
-            f"lost. Move its branch_labels to {in_project(followed[0].path)} first."
+            f"{relative(file.path)} gives its branch the label {', '.join(labels)}, which would be "
+            f"lost. Move its branch_labels to {relative(followed[0].path)} first."
         )
     for other in files:
         for needed in names_in(other.path.read_text(encoding="utf-8"), "depends_on"):
             if needed in labels or file.revision.startswith(needed):
                 raise CommandError(
-                    f"{in_project(other.path)} depends on {needed} (depends_on). Take that out first."
+                    f"{relative(other.path)} depends on {needed} (depends_on). Take that out first."
                 )
 
 
@@ -93,7 +93,7 @@ def _recipe(file: RevisionFile) -> str:
     return (
         "Undo it in a new revision:\n"
         f'  1. uv run alembic revision -m "Undo {file.revision}"\n'
-        f"  2. Copy the body of downgrade(){lines.get('downgrade', '')} of {in_project(file.path)} into "
+        f"  2. Copy the body of downgrade(){lines.get('downgrade', '')} of {relative(file.path)} into "
         "the new file's upgrade(),\n"
         f"     and that of upgrade(){lines.get('upgrade', '')} into its downgrade().\n"
         "  3. Take what it made out of the models.\n"

@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from ...paths import PROJECT_ROOT, in_project
+from ...paths import PROJECT_ROOT, relative
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
@@ -59,7 +59,7 @@ def rebase(config: Config, *, onto: str | None, applied: bool) -> list[str]:
     for branch in moving:
         first = branch.files[0]
         write_text(first.path, following(first.path.read_text(encoding="utf-8"), [base]))
-        done.append(f"{first.revision} follows {base} now ({in_project(first.path)}).")
+        done.append(f"{first.revision} follows {base} now ({relative(first.path)}).")
         base = branch.head
     record_heads()
     return [*done, "Next: uv run alembic upgrade head, and uv run pytest"]
@@ -72,7 +72,7 @@ def _head_of_the_main_branch(files: list[RevisionFile], heads: list[str]) -> str
             f"The heads are {', '.join(heads)}, and there is no main branch in git that says which "
             "of them is the others'. Name it: uv run db rebase --onto <head>"
         )
-    listed = git("ls-tree", "-r", "-z", "--name-only", main, "--", in_project(VERSIONS))
+    listed = git("ls-tree", "-r", "-z", "--name-only", main, "--", relative(VERSIONS))
     theirs = {PROJECT_ROOT / name for name in listed.split("\0")}
     on_main = [file.revision for file in files if file.path in theirs and file.revision in heads]
     if len(on_main) != 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic.util import CommandError
 
 from ...config import settings
-from ...paths import in_project
+from ...paths import relative
 from ..command import run_command
 from ..connection import make_engine
 from ..revision_files import VERSIONS, RevisionFile, names_in
@@ -33,7 +33,7 @@ def rehearse_without(file: RevisionFile, changed: Mapping[Path, str]) -> None:
         try:
             replay(scratch, "heads", versions=folder)
         except CommandError as error:
-            reason = str(error).replace(str(folder), in_project(VERSIONS))
+            reason = str(error).replace(str(folder), relative(VERSIONS))
             raise CommandError(
                 f"Without {file.revision} the history cannot be applied, so nothing was done: {reason}"
             ) from error

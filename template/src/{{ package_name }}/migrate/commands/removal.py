@@ -8,16 +8,16 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ...config import settings
-from ...paths import in_project
+from ...paths import relative
 from ..command import run_command
-from ..git import has_as_it_is, look, tracks
+from ..git import has_as_it_is, remove
 from ..head_file import HEAD_FILE, record_heads
 from ..revision_files import (
     RevisionFile,
     following,
-    forget_compiled,
     newest_of,
     parse_revision,
+    remove_compiled,
     write_text,
 )
 from ..terminal import require_consent, tell
@@ -76,7 +76,7 @@ def take_out(
     kept = [path for path in (file.path, *relinked, HEAD_FILE) if has_as_it_is(path)]
     unkept = [path for path in (file.path, *relinked) if path not in kept and not restored]
     if unkept:
-        names = ", ".join(map(in_project, unkept))
+        names = ", ".join(map(relative, unkept))
         doubts.append(
             f"The newest commit in git has {names} not as it is now, so there is no undo."
         )
@@ -92,14 +92,18 @@ def take_out(
         for path, text in relinked.items():
             write_text(path, text)
         record_heads(without=file.path)
-        _delete(file.path, through_git=not restored)
+        if restored:  # git still has it as deleted
+            file.path.unlink()
+            remove_compiled(file.path)
+        else:
+            remove([file.path])
         return now
 
     now = change(None) if offline else while_nobody_migrates(change)
     return [
         *([f"The database is at {', '.join(now) or 'base'} now."] if applied else []),
-        *(f"{in_project(path)} follows another one now." for path in relinked),
-        f"{in_project(file.path)} is gone.",
+        *(f"{relative(path)} follows another one now." for path in relinked),
+        f"{relative(file.path)} is gone.",
         _undo(file, kept, restored, applied=applied),
         "What it made may still be in the models: uv run alembic check",
     ]
@@ -132,18 +136,11 @@ def _shown(file: RevisionFile, files: Sequence[RevisionFile], relinked: Mapping[
     )
 
 
-def _delete(path: Path, *, through_git: bool) -> None:
-    if through_git and tracks(path):
-        look("rm", "--quiet", "--force", "--", in_project(path))
-    path.unlink(missing_ok=True)
-    forget_compiled(path)
-
-
 def _undo(file: RevisionFile, kept: Sequence[Path], restored: str, *, applied: bool) -> str:
     if restored:
         steps = [restored]
     elif file.path in kept:
-        steps = [f"git checkout HEAD -- {shlex.join(map(in_project, kept))}"]
+        steps = [f"git checkout HEAD -- {shlex.join(map(relative, kept))}"]
     else:
         return "git did not have it, so there is no undo."
     if restored or HEAD_FILE not in kept:

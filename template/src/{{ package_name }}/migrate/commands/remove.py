@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from ...paths import in_project
+from ...paths import relative
 from ..history import require_sound
 from ..lost_revisions import find_lost_revision
 from ..revision_files import RevisionFile, heads_of, read_revision_files
@@ -45,7 +45,7 @@ def remove(
     if file := _find(config, name, files):
         if to or downgrade:
             raise CommandError(
-                f"{in_project(file.path)} is there. --to and --downgrade are for a revision whose file "
+                f"{relative(file.path)} is there. --to and --downgrade are for a revision whose file "
                 "is gone."
             )
         return take_out(file, files, yes=yes, published=published, offline=offline)
@@ -82,7 +82,7 @@ def _require_whole(name: str, files: Sequence[RevisionFile]) -> None:
                 way = f"git does not have its file.{before} Correct down_revision by hand"
             again = f", then uv run db remove {name}" if missing.startswith(name) else ""
             raise CommandError(
-                f"There is no revision {missing}, which {in_project(file.path)} follows. {way}{again}."
+                f"There is no revision {missing}, which {relative(file.path)} follows. {way}{again}."
             )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from alembic.util import CommandError
 
 from ...config import settings
-from ...paths import in_project
+from ...paths import relative
 from ..head_file import record_heads
 from ..lost_revisions import LostRevision, file_on_the_main_branch, find_lost_revision
-from ..revision_files import RevisionFile, newest_of, read_revision_file, write_text
+from ..revision_files import RevisionFile, names_in, newest_of, read_revision_file, write_text
 from ..terminal import ask, is_on_a_terminal, require_consent, tell
 from ..version_table import replace_revisions
 from .drift import differences_to_history
@@ -41,6 +41,7 @@ def repair(
     Raises:
         CommandError: it cannot be told which revision came before, or somebody says no.
     """
+    _require_not_squashed(name, files)
     if not published:
         _require_unpublished(name)
     lost = find_lost_revision(name)
@@ -76,6 +77,15 @@ def repair(
     return [*lines, _undo(lost, current)]
 
 
+def _require_not_squashed(name: str, files: Sequence[RevisionFile]) -> None:
+    for file in files:
+        if name in names_in(file.path.read_text(encoding="utf-8"), "replaces"):
+            raise CommandError(
+                f"{name} was squashed into {file.revision}, so it is not lost. Bring the database there "
+                "with the version of the code from before the squash."
+            )
+
+
 def _require_unpublished(name: str) -> None:
     found = file_on_the_main_branch(name)
     if found:
@@ -99,7 +109,7 @@ def _bring_back_and_downgrade(
             f"{lost.restore}"
         )
     write_text(lost.path, lost.source)
-    tell(f"{in_project(lost.path)} is back, as git has it.")
+    tell(f"{relative(lost.path)} is back, as git has it.")
     file = read_revision_file(lost.path)
     return take_out(
         file, [*files, file], yes=yes, published=True, offline=False, restored=lost.restore
@@ -115,6 +125,7 @@ def _before(name: str, by_id: dict[str, RevisionFile], files: Sequence[RevisionF
             found.append(one)
         elif one not in seen:
             seen.add(one)
+            _require_not_squashed(one, files)
             lost = find_lost_revision(one)
             if lost is None:
                 found.append(_asked(one, files))

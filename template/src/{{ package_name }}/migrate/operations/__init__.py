@@ -15,6 +15,7 @@ from .constraints import (
 )
 from .enums import add_enum_value
 from .indexes import create_index_concurrently, drop_index_concurrently
+from .sql import run_sql
 
 __all__ = [
     "add_enum_value",
@@ -25,5 +26,6 @@ __all__ = [
     "drop_constraint_if_exists",
     "drop_index_concurrently",
     "drop_not_null",
+    "run_sql",
     "set_not_null_concurrently",
 ]

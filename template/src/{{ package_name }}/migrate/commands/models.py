@@ -1,0 +1,146 @@
+"""`db baseline --models`: models of the tables that a database has, by sqlacodegen."""
+
+import re
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, Table, text
+from sqlalchemy.exc import SAWarning
+
+from ...config import settings
+from ...database.metadata import metadata as own_metadata
+from ...paths import relative
+from ..autogenerate import NOT_OF_THE_MODELS
+from ..connection import make_engine, with_connection
+from ..formatting import formatted
+from ..models import PACKAGE
+from ..revision_files import write_text
+from ..schema_dump import VERSION_TABLE
+
+INDEXES = text(
+    """
+    SELECT c.relname, pg_get_indexdef(i.indexrelid, 0, true) AS definition
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    """
+)
+KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", re.DOTALL)
+# What stands between its commas, with parentheses up to three deep.
+NESTED = r"\((?:[^()']|'[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\))*\)"
+PART = re.compile(rf"(?:[^,()']|'[^']*'|{NESTED})+")
+
+FILE = PACKAGE / "database" / "models" / "tables.py"
+
+
+def write_models() -> str:
+    """Write a module of models. Returns what was done, for people.
+
+    Raises:
+        CommandError: sqlacodegen is not installed, there are models already, or no tables.
+    """
+    if find_spec("sqlacodegen") is None:
+        raise CommandError(
+            "sqlacodegen, which writes the models, is not installed. For this once: uv run --with "
+            "sqlacodegen db baseline --models"
+        )
+    if FILE.exists():
+        raise CommandError(f"{relative(FILE)} is there already. Remove it to have it written anew.")
+    engine = make_engine(settings.migration_address, settings.migration_driver)
+    source = with_connection(engine, _models_of)
+    write_text(FILE, formatted(source, FILE))
+    return (
+        f"{relative(FILE)} holds a model for each table. Read it, give the classes the names you want, "
+        "and run it without --models: uv run db baseline"
+    )
+
+
+def _models_of(connection: Connection) -> str:
+    metadata = MetaData()
+    others = {(row.nspname, row.relname) for row in connection.execute(NOT_OF_THE_MODELS)}
+    schema = own_metadata.schema
+
+    def is_wanted(name: str, _metadata: MetaData) -> bool:
+        return name != VERSION_TABLE and (schema or "public", name) not in others
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # a type that it does not know stands out
+        metadata.reflect(connection, schema=schema, only=is_wanted)
+    if not metadata.tables:
+        raise CommandError(f"{settings.migration_address} has no tables to write models of.")
+    for table in metadata.tables.values():
+        _shorten_names(table)
+    # Names that follow it are left out of the models. While it reads, it would change them.
+    metadata.naming_convention = own_metadata.naming_convention
+    definitions = connection.execute(INDEXES).all()
+    return _generated(metadata, connection, {row.relname: row.definition for row in definitions})
+
+
+def _generated(metadata: MetaData, connection: Connection, definitions: dict[str, str]) -> str:
+    # It is no dependency of the project, which mypy would have to find.
+    generators: Any = import_module("sqlacodegen.generators")
+    literal_import: Any = import_module("sqlacodegen.models").__dict__.get(
+        "LiteralImport", getattr(generators, "LiteralImport", None)
+    )
+    generator = generators.DeclarativeGenerator(
+        metadata, connection, ["nojoined", "nosyntheticenums"]
+    )
+
+    def use_own_base() -> None:
+        package = __name__.partition(".")[0]
+        generator.base = generators.Base(
+            literal_imports=[literal_import(f"{package}.database.base", "Base")],
+            declarations=[],
+            metadata_ref="Base.metadata",
+        )
+        generator.add_literal_import("sqlalchemy.schema", "conv")
+
+    def render_index(index: Index) -> str:
+        """Also with what is no plain column: an order, an operator class, an expression."""
+        columns = KEY.search(definitions[str(index.name)])
+        plain = ", ".join(_quoted(connection, column.name) for column in index.columns)
+        if columns is None or columns[1] == plain:
+            return str(render_plain(index))
+        options = "".join(f", {name}={value!r}" for name, value in index.kwargs.items() if value)
+        unique = ", unique=True" if index.unique else ""
+        generator.add_literal_import("sqlalchemy", "text")
+        parts = ", ".join(f"text({part.strip()!r})" for part in PART.findall(columns[1]))
+        return f"Index({index.name!r}, {parts}{unique}{options})"
+
+    def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
+        """A key of numbers that nothing counts is not to become a SERIAL."""
+        rendered = str(render_any(column, *arguments, **options))
+        is_key = column.primary_key and isinstance(column.type, Integer)
+        if is_key and column.identity is None and "autoincrement" not in rendered:
+            return rendered.removesuffix(")") + ", autoincrement=False)"
+        return rendered
+
+    render_any, generator.render_column = generator.render_column, render_column
+    render_plain, generator.render_index = generator.render_index, render_index
+    generator.generate_base = use_own_base
+    text: str = generator.generate()
+    return f'"""The tables that were there before the migrations. The team\'s."""\n\n{text}'
+
+
+def _quoted(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+class _Complete(str):
+    """A name that the naming convention adds nothing to."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"conv({str(self)!r})"
+
+
+def _shorten_names(table: Table) -> None:
+    """Checks are named by the part that the naming convention leaves to them, where they follow it."""
+    prefix = f"ck_{table.name}_"
+    for constraint in table.constraints:
+        if isinstance(constraint, CheckConstraint) and constraint.name:
+            name = str(constraint.name)
+            follows = name.startswith(prefix)
+            constraint.name = name.removeprefix(prefix) if follows else _Complete(name)

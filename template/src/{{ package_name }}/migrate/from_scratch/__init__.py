@@ -1,0 +1,271 @@
+"""A revision that makes a whole schema from scratch: with Alembic's operations what they make as it
+is, with the SQL of pg_dump what they do not. It is tried before anybody relies on it.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from pathlib import Path
+
+from alembic import command
+from alembic.operations import ops
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
+
+from ...config import settings
+from ...database.address import Address
+from ...database.schema import SCHEMA
+from .. import operations
+from ..command import run_command
+from ..connection import make_engine, with_connection
+from ..formatting import formatted
+from ..revision_files import VERSIONS
+from ..schema_dump import (
+    Difference,
+    Schema,
+    Thing,
+    comparable,
+    differences,
+    read_drops,
+    read_schema,
+)
+from .layout import Layout, everything_as_sql, laid_out
+from .statements import WITH_BODIES, Statements, statements_of
+from .tables import Named, Trial, by_table, leave_types_alone, named, try_operations
+
+WITHOUT_BODIES = "SET LOCAL check_function_bodies = false"  # which may use what comes later
+OPTIONS = ("--no-privileges",)
+ROUNDS = 5  # of trials, each of which leaves more tables to SQL
+
+
+@dataclass(frozen=True, slots=True)
+class FromScratch:
+    """The revision, and what it makes in which way."""
+
+    name: str  # of its file
+    source: str  # its text
+    with_operations: list[str]  # names of tables
+    with_sql: list[Thing]
+    leftovers: list[Difference]  # after a downgrade
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The schema that is to be made, and how it is dropped."""
+
+    schema: Schema
+    drops: list[str]
+
+    @classmethod
+    def of(cls, database: Address, *options: str, without: tuple[str, ...] = ()) -> "Wanted":
+        """That of a database.
+
+        Args:
+            database: where it is.
+            options: of pg_dump.
+            without: kinds of objects that are left out.
+        """
+        schema = {
+            thing: text
+            for thing, text in read_schema(database, *OPTIONS, *options).items()
+            if not _is_of(thing, without)
+            and not (thing.kind == "COMMENT" and _is_of(thing, ("EXTENSION",)))  # it comes with it
+            and not (thing.kind == "SCHEMA" and thing.name == SCHEMA)
+        }
+        ours = f"DROP SCHEMA {SCHEMA or 'public'}", f'DROP SCHEMA "{SCHEMA or "public"}"'
+        drops = [
+            line
+            for line in read_drops(database, *OPTIONS, *options)
+            if line not in ours and not line.startswith(tuple(f"DROP {kind} " for kind in without))
+        ]
+        return cls(schema, drops)
+
+
+def write_from_scratch(
+    wanted: Wanted,
+    metadata: MetaData,
+    make: Callable[[], Address],
+    *,
+    revision: str,
+    message: str,
+) -> FromScratch:
+    """The revision that makes a schema.
+
+    Args:
+        wanted: the schema.
+        metadata: the tables of it that Alembic's operations may make.
+        make: makes an empty database.
+        revision: its id.
+        message: its message.
+
+    Raises:
+        CommandError: what it makes differs; the text says in what.
+    """
+    made = _made_with_operations(wanted.schema, metadata, make)
+    layout = laid_out(wanted.schema, made.left)
+    try:
+        return _tried(wanted, layout, made.operations, make, revision, message)
+    except CommandError:
+        # In pg_dump's own order everything can be made, if with less to read.
+        layout = everything_as_sql(wanted.schema)
+        return _tried(wanted, layout, [], make, revision, message)
+
+
+def try_source(source: str, make: Callable[[], Address]) -> Address:
+    """Run a revision in an empty database, and return that.
+
+    Args:
+        source: the text of its file.
+        make: makes an empty database.
+
+    Raises:
+        CommandError: it fails.
+    """
+    database = make()
+    engine = make_engine(database, settings.migration_driver)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "revision.py").write_text(source, encoding="utf-8")
+        run_command(command.upgrade, "head", connection=engine, versions=Path(folder))
+    return database
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What Alembic's operations make as it is, and the tables that they leave to SQL."""
+
+    operations: list[ops.MigrateOperation]
+    left: set[Named]
+
+
+def _made_with_operations(wanted: Schema, metadata: MetaData, make: Callable[[], Address]) -> _Made:
+    every = {(thing.schema, thing.name) for thing in wanted if thing.kind == "TABLE"}
+    left = every - {(table.schema or "public", table.name) for table in metadata.tables.values()}
+    expected = by_table(wanted)
+    for _ in range(ROUNDS):
+        database = make()
+        engine = make_engine(database, settings.migration_driver)
+        attempt = partial(_try, laid_out(wanted, left), metadata, left)
+        try:
+            trial = with_connection(engine, attempt)
+        except DBAPIError:  # the SQL by itself, for it relies on tables that come after it
+            break
+        got = by_table(read_schema(database, *OPTIONS))
+        tried = every - left
+        otherwise = {table for table in tried - trial.failed if expected[table] != got[table]}
+        # What failed may have failed for want of another table.
+        if not (worse := otherwise or trial.failed & tried):
+            return _Made(trial.operations, left)
+        left |= worse
+    return _Made([], every)
+
+
+def _try(layout: Layout, metadata: MetaData, left: set[Named], connection: Connection) -> Trial:
+    with connection.begin():
+        connection.exec_driver_sql(WITHOUT_BODIES)
+        for part in (layout.before, layout.tables):
+            for thing, text in part.items():
+                for statement in statements_of(thing, text):
+                    connection.exec_driver_sql(statement)
+    return try_operations(connection, metadata, left)
+
+
+def _tried(
+    wanted: Wanted,
+    layout: Layout,
+    operations: list[ops.MigrateOperation],
+    make: Callable[[], Address],
+    revision: str,
+    message: str,
+) -> FromScratch:
+    """The revision in this layout, when it has been found to make what it should.
+
+    Raises:
+        CommandError: it does not, or it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        versions = Path(folder)
+        path = _write(wanted, layout, operations, make(), versions, revision, message)
+        name, source = path.name, path.read_text(encoding="utf-8")
+        database = make()
+        run = partial(
+            run_command,
+            connection=make_engine(database, settings.migration_driver),
+            versions=versions,
+        )
+        run(command.upgrade, "head")
+        made = Wanted.of(database).schema
+        wrong = differences(comparable(wanted.schema), comparable(made), "wanted", "made")
+        if wrong:
+            raise CommandError(
+                "The revision that was to make everything from scratch makes something else, so it "
+                "was not kept:\n" + "\n".join(map(str, wrong))
+            )
+        run(command.downgrade, "base")
+        leftovers = differences(comparable(Wanted.of(database).schema), {}, "left", "")
+    return FromScratch(
+        name,
+        source,
+        sorted({name for item in operations if (name := named(item)[1])}),
+        layout.things,
+        leftovers,
+    )
+
+
+def _write(
+    wanted: Wanted,
+    layout: Layout,
+    made: list[ops.MigrateOperation],
+    database: Address,
+    versions: Path,
+    revision: str,
+    message: str,
+) -> Path:
+    """Let Alembic write the file, with an empty database to compare with."""
+    statements = Statements()
+    upgrade = [
+        *statements.making(layout.before),
+        *statements.making(layout.tables),
+        *made,
+        *statements.making(layout.after),
+    ]
+    if any(thing.kind in WITH_BODIES for thing in layout.things):
+        upgrade.insert(0, statements.running(WITHOUT_BODIES))
+    downgrade = (
+        [statements.running(drop) for drop in wanted.drops]
+        if layout.things
+        else ops.UpgradeOps(made).reverse().ops
+    )
+
+    def fill(_context: object, _revision: object, scripts: list[ops.MigrationScript]) -> None:
+        [script] = scripts
+        assert script.upgrade_ops is not None
+        assert script.downgrade_ops is not None
+        leave_types_alone(made)
+        script.upgrade_ops.ops, script.downgrade_ops.ops = upgrade, list(downgrade)
+        if layout.things:
+            script.imports.add(f"from {operations.__name__} import run_sql")
+
+    with redirect_stdout(StringIO()):  # where Alembic says that it writes a file
+        run_command(
+            command.revision,
+            message,
+            autogenerate=True,
+            rev_id=revision,
+            connection=make_engine(database, settings.migration_driver),
+            versions=versions,
+            directives=fill,
+        )
+    [path] = versions.glob("*.py")
+    source = formatted(statements.filled_in(path.read_text(encoding="utf-8")), VERSIONS / path.name)
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+def _is_of(thing: Thing, kinds: Sequence[str]) -> bool:
+    """Whether it is of one of these kinds, or a comment on one."""
+    words = thing.name if thing.kind == "COMMENT" else thing.kind
+    return thing.kind in kinds or words.startswith(tuple(f"{kind} " for kind in kinds))

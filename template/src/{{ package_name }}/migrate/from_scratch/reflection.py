@@ -1,0 +1,87 @@
+"""The tables of a database as SQLAlchemy reads them, such that Alembic writes them as people do."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Constraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    types,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.sql.elements import conv
+
+from ..schema_dump import VERSION_TABLE
+
+# Types that SQLAlchemy has another name for, which people use.
+PLAIN = (
+    *(types.BIGINT, types.BOOLEAN, types.DATE, types.INTEGER, types.NUMERIC, types.SMALLINT),
+    *(types.TEXT, types.VARCHAR),
+)
+
+
+def metadata_of(connection: Connection, schemas: Iterable[str]) -> MetaData:
+    """The metadata of the tables in some schemas."""
+    metadata = MetaData()
+    default = connection.dialect.default_schema_name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # what it does not know becomes SQL
+        for schema in schemas:
+            metadata.reflect(
+                connection,
+                schema=None if schema == default else schema,
+                only=lambda name, _metadata: name != VERSION_TABLE,
+                resolve_fks=False,
+            )
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            _simplify(constraint)
+        for index in table.indexes:
+            _simplify(index)
+        for column in table.columns:
+            _simplify_column(column)
+    return metadata
+
+
+def _simplify(item: Constraint | Index) -> None:
+    if item.name:  # a complete one, to which the models' naming convention adds nothing
+        item.name = conv(str(item.name))
+    for option, value in list(item.dialect_kwargs.items()):
+        if not value:
+            del item.dialect_kwargs[option]
+
+
+def _simplify_column(column: Column[Any]) -> None:
+    type_ = column.type
+    is_plain_time = type(type_) is TIMESTAMP and type_.precision is None
+    if type(type_) in PLAIN or is_plain_time:
+        column.type = type_.as_generic()
+    if isinstance(type_, DOMAIN):
+        type_.create_type = False
+    is_serial = str(getattr(column.server_default, "arg", "")).startswith("nextval(")
+    is_integer = isinstance(type_, Integer)
+    if is_serial and is_integer:
+        column.server_default = None  # SERIAL makes it
+    if column.identity is not None:
+        _simplify_identity(column.identity, type_)
+    counts_by_itself = is_serial or column.identity is not None
+    is_key = column.primary_key and is_integer
+    column.autoincrement = False if is_key and not counts_by_itself else "auto"
+
+
+def _simplify_identity(identity: Identity, type_: Any) -> None:
+    """Leave out what is so anyway."""
+    bits = 16 if isinstance(type_, SmallInteger) else 64 if isinstance(type_, BigInteger) else 32
+    usual = {"start": 1, "increment": 1, "minvalue": 1, "maxvalue": 2 ** (bits - 1) - 1}
+    for name, value in (usual | {"cache": 1, "cycle": False}).items():
+        if getattr(identity, name) == value:
+            setattr(identity, name, None)
