@@ -1,7 +1,7 @@
 """Takes a revision that has a file out of the history, and out of the database."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.util import CommandError
@@ -57,11 +57,12 @@ def take_out(
         require_unpublished(file)
     applied = not offline and is_applied(file, files)
     relinked = _relinked(file, files)
+    changed = [parse_revision(text, path) for path, text in relinked.items()]
     doubts = []
     if relinked:
-        tell(f"Without {name} the history would be:\n{_shown(file, files, relinked)}")
+        tell(f"Without {name} the history would be:\n{_shown(file, files, changed)}")
         rehearse_without(file, relinked)
-        after = ", ".join(parse_revision(text, path).revision for path, text in relinked.items())
+        after = ", ".join(one.revision for one in changed)
         doubts.append(
             f"{after} would follow {', '.join(file.follows) or 'nothing'} in place of {name}."
         )
@@ -102,7 +103,10 @@ def take_out(
     now = change(None) if offline else while_nobody_migrates(change)
     return [
         *([f"The database is at {', '.join(now) or 'base'} now."] if applied else []),
-        *(f"{relative(path)} follows another one now." for path in relinked),
+        *(
+            f"{one.revision} follows {', '.join(one.follows) or 'nothing'} now ({relative(one.path)})."
+            for one in changed
+        ),
         f"{relative(file.path)} is gone.",
         _undo(file, kept, restored, applied=applied),
         "What it made may still be in the models: uv run alembic check",
@@ -126,13 +130,14 @@ def _relinked(file: RevisionFile, files: Sequence[RevisionFile]) -> dict[Path, s
     return texts
 
 
-def _shown(file: RevisionFile, files: Sequence[RevisionFile], relinked: Mapping[Path, str]) -> str:
+def _shown(
+    file: RevisionFile, files: Sequence[RevisionFile], changed: Sequence[RevisionFile]
+) -> str:
     """The new chain around the gap, as `alembic history` writes it."""
     before = [other for other in files if other.revision in file.follows]
-    after = [parse_revision(text, path) for path, text in relinked.items()]
     return "\n".join(
         f"    {', '.join(one.follows) or '<base>'} -> {one.revision}  {one.path.name}"
-        for one in (*before, *after)
+        for one in (*before, *changed)
     )
 
 
@@ -146,5 +151,6 @@ def _undo(file: RevisionFile, kept: Sequence[Path], restored: str, *, applied: b
     if restored or HEAD_FILE not in kept:
         steps.append("uv run db record_head")
     if applied:
-        steps.append("uv run alembic upgrade head (rows that were dropped do not come back)")
-    return f"Undo: {' && '.join(steps)}"
+        steps.append("uv run alembic upgrade head")
+    undo = f"Undo: {' && '.join(steps)}"
+    return f"{undo}\nRows that were dropped do not come back." if applied else undo
