@@ -467,6 +467,15 @@ def test_one_that_python_cannot_load_can_go(project: Project) -> None:
     assert history(project)[-1] == "b"
 
 
+def test_one_that_is_written_in_another_way_is_named(project: Project) -> None:
+    odd = project.path / "migrations" / "versions" / "odd.py"
+    odd.write_text('revision = "o" + "dd"\ndown_revision = None\n')
+    for command in (("remove", "head"), ("rebase",), ("record_head",)):
+        done = project.db(*command, ok=False)
+        assert f"{odd} does not say what it is and follows" in said(done)
+        assert "Traceback" not in said(done)
+
+
 def test_every_name_that_alembic_takes(project: Project) -> None:
     a, b, c = (rev(project, name) for name in "abc")
     assert f"{b} is on" not in refused(project, "-1")
