@@ -184,4 +184,6 @@ def _with_sorted_columns(text: str) -> str:
         return text
     closing = next((n for n, line in enumerate(middle) if line.startswith(")")), len(middle))
     columns = sorted(line.rstrip(",") for line in middle[:closing])
-    return "\n".join([first, *columns, *middle[closing:], last])
+    rest = [*middle[closing:], last]
+    end = next((n for n, line in enumerate(rest) if line.endswith(";")), len(rest)) + 1
+    return "\n".join([first, *columns, *rest[:end], *sorted(rest[end:])])

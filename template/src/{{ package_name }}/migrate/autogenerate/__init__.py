@@ -6,12 +6,13 @@ from typing import Any
 from alembic import context
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Column, Connection, MetaData, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from ..command import compares
 
-# Partitions are their table's business, and tables of extensions are the extensions'.
+# Partitions are their table's business, tables of extensions are the extensions', and enums that no
+# table uses but a function does are the function's.
 NOT_OF_THE_MODELS = text(
     """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -19,6 +20,13 @@ NOT_OF_THE_MODELS = text(
         SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
+    UNION ALL
+    SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.typtype = 'e' AND EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
+          AND d.classid = 'pg_proc'::regclass
+    ) AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray))
     """
 )
 
@@ -39,7 +47,7 @@ def comparison(metadata: MetaData, connection: Connection | None = None) -> dict
         metadata: the models'.
         connection: to the database; in `env.py`, that of the command in progress.
     """
-    from . import enums as enums  # adds native enums to what is compared
+    from .enums import compare_enums
 
     schemas = {metadata.schema} | {table.schema for table in metadata.tables.values()}
 
@@ -57,13 +65,26 @@ def comparison(metadata: MetaData, connection: Connection | None = None) -> dict
             return name in schemas
         return kind != "table" or (parents["schema_name"] or "public", name) not in others()
 
+    compare_enums(lambda name: all(name != other for _, other in others()))
     return {
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": _is_no_view,
-        "compare_server_default": True,
+        "compare_server_default": _differs,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     }
+
+
+def _differs(
+    _context: MigrationContext,
+    _inspected_column: Column[Any],
+    _metadata_column: Column[Any],
+    inspected: str | None,
+    _metadata_default: object,
+    rendered: str | None,
+) -> bool | None:
+    """Alembic lets Postgres compare the values, and those of nextval() differ each time."""
+    return False if inspected == rendered else None
 
 
 def _is_no_view(

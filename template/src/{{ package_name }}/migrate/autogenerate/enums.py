@@ -4,7 +4,7 @@ Values that are added are rendered in `concurrently`: the library (1.11.0) puts 
 before another behind it, and does not escape quotation marks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import alembic_postgresql_enum
@@ -13,8 +13,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic_postgresql_enum.operations.add_enum_values import AddEnumValuesOp
 from alembic_postgresql_enum.sql_commands.column_default import get_column_default
 
-# `op` gains operations on enums at run time, which mypy cannot know.
-alembic_postgresql_enum.set_configuration(alembic_postgresql_enum.Config(add_type_ignore=True))
+
+def compare_enums(include: Callable[[str], bool]) -> None:
+    """Add native enums to what is compared, those with names that are to be included."""
+    alembic_postgresql_enum.set_configuration(
+        # `op` gains operations on enums at run time, which mypy cannot know.
+        alembic_postgresql_enum.Config(add_type_ignore=True, include_name=include)
+    )
 
 
 def keep_defaults(migration: MigrationContext, upgrade: ops.UpgradeOps) -> None:

@@ -1,6 +1,7 @@
 """`db baseline`: Alembic for a database that has lived without it."""
 
 import secrets
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import SAWarning
 
 from ...config import settings
 from ...database.address import Address
@@ -126,7 +128,9 @@ def _what_the_models_would_change(connection: Connection) -> str:
         opts=comparison(metadata, connection)
         | {"target_metadata": metadata, "version_table_schema": metadata.schema},
     )
-    upgrade: Any = produce_migrations(migration, metadata).upgrade_ops
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # of types that only the models know
+        upgrade: Any = produce_migrations(migration, metadata).upgrade_ops
     if upgrade.is_empty():
         return ""
     return render_python_code(upgrade, migration_context=migration)
@@ -151,7 +155,9 @@ def _about(
     )
     by_kind: dict[str, list[str]] = {}
     for thing in written.with_sql:
-        by_kind.setdefault(thing.kind.lower(), []).append(thing.name)
+        is_beside = thing.kind == "TABLE" and thing.name in written.with_operations
+        kind = "options of table" if is_beside else thing.kind.lower()
+        by_kind.setdefault(kind, []).append(thing.name)
     for kind, found in by_kind.items():
         yield f"    as SQL: {len(found)} {kind}: {_shortened(found)}"
     if left_out:

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from ...config import settings
 from ...database.address import Address
 from ...database.schema import SCHEMA
+from ..from_scratch.restore import lasting
 from ..history import require_sound, unknown_revisions
 from ..schema_dump import (
     NOT_OF_A_HISTORY,
@@ -64,12 +65,9 @@ def differences_to_history(database: Address, *revisions: str, name: str) -> lis
         scratch = make()
         replay(scratch, *revisions)
         should = read_schema(scratch, "--no-privileges")
-    return differences(
-        comparable(_of_the_project(read_schema(database, "--no-privileges"), should)),
-        comparable(should),
-        DATABASE,
-        name,
-    )
+        is_so = _of_the_project(read_schema(database, "--no-privileges"), should)
+        found = differences(comparable(is_so), comparable(should), DATABASE, name)
+        return lasting(found, is_so, should, make)
 
 
 def _of_the_project(schema: Schema, should: Schema) -> Schema:

@@ -7,8 +7,20 @@ from importlib.util import find_spec
 from typing import Any
 
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, Table, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    DefaultClause,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.types import NullType
 
 from ...config import settings
 from ...database.metadata import metadata as own_metadata
@@ -16,6 +28,7 @@ from ...paths import relative
 from ..autogenerate import NOT_OF_THE_MODELS
 from ..connection import make_engine, with_connection
 from ..formatting import formatted
+from ..from_scratch.reflection import note_partitioning
 from ..models import PACKAGE
 from ..revision_files import write_text
 from ..schema_dump import VERSION_TABLE
@@ -26,6 +39,27 @@ INDEXES = text(
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     """
 )
+TYPES = text(
+    """
+    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND a.attnum > 0
+    """
+)
+OTHER = '''
+class Other(UserDefinedType[Any]):
+    """A type of Postgres that SQLAlchemy has none for."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """What it is called in SQL."""
+        return self.name
+'''.strip()
+
 KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", re.DOTALL)
 # What stands between its commas, with parentheses up to three deep.
 NESTED = r"\((?:[^()']|'[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\))*\)"
@@ -67,24 +101,31 @@ def _models_of(connection: Connection) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # a type that it does not know stands out
         metadata.reflect(connection, schema=schema, only=is_wanted)
+    note_partitioning(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{settings.migration_address} has no tables to write models of.")
     for table in metadata.tables.values():
         _shorten_names(table)
     # Names that follow it are left out of the models. While it reads, it would change them.
     metadata.naming_convention = own_metadata.naming_convention
-    definitions = connection.execute(INDEXES).all()
-    return _generated(metadata, connection, {row.relname: row.definition for row in definitions})
+    definitions = {row.relname: row.definition for row in connection.execute(INDEXES)}
+    types = {(row[0], row[1], row[2]): row[3] for row in connection.execute(TYPES)}
+    return _generated(metadata, connection, definitions, types)
 
 
-def _generated(metadata: MetaData, connection: Connection, definitions: dict[str, str]) -> str:
+def _generated(
+    metadata: MetaData,
+    connection: Connection,
+    definitions: dict[str, str],
+    types: dict[tuple[str, str, str], str],
+) -> str:
     # It is no dependency of the project, which mypy would have to find.
     generators: Any = import_module("sqlacodegen.generators")
     literal_import: Any = import_module("sqlacodegen.models").__dict__.get(
         "LiteralImport", getattr(generators, "LiteralImport", None)
     )
     generator = generators.DeclarativeGenerator(
-        metadata, connection, ["nojoined", "nosyntheticenums"]
+        metadata, connection, ["include_dialect_options", "nojoined", "nosyntheticenums"]
     )
 
     def use_own_base() -> None:
@@ -109,18 +150,40 @@ def _generated(metadata: MetaData, connection: Connection, definitions: dict[str
         return f"Index({index.name!r}, {parts}{unique}{options})"
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
-        """A key of numbers that nothing counts is not to become a SERIAL."""
+        """A key of numbers that nothing counts is not to become a SERIAL, and one of a domain cannot
+        be one.
+        """
         rendered = str(render_any(column, *arguments, **options))
+        if isinstance(column.type, NullType):
+            name = types[(column.table.schema or "public", column.table.name, column.name)]
+            return rendered.replace("NullType", f"Other({name!r})")
+        if default := counted_domains.get(column):
+            counted = rendered.replace(", autoincrement=True", "").removesuffix(")")
+            generator.add_literal_import("sqlalchemy", "text")
+            return f"{counted}, server_default=text({default!r}))"
         is_key = column.primary_key and isinstance(column.type, Integer)
         if is_key and column.identity is None and "autoincrement" not in rendered:
             return rendered.removesuffix(")") + ", autoincrement=False)"
         return rendered
 
+    counted_domains = {
+        column: str(column.server_default.arg)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, DOMAIN)
+        and isinstance(column.server_default, DefaultClause)
+        and str(column.server_default.arg).startswith("nextval(")
+    }
     render_any, generator.render_column = generator.render_column, render_column
     render_plain, generator.render_index = generator.render_index, render_index
     generator.generate_base = use_own_base
-    text: str = generator.generate()
-    return f'"""The tables that were there before the migrations. The team\'s."""\n\n{text}'
+    # What a domain is rendered with is not imported.
+    code = str(generator.generate()).replace("metadata=MetaData()", "metadata=Base.metadata")
+    code = code.replace("(str, enum.Enum)", "(enum.StrEnum)")
+    if "Other(" in code:
+        imports = "from typing import Any\nfrom sqlalchemy.types import UserDefinedType\n"
+        code = imports + code.replace("\n\n\n", f"\n\n\n{OTHER}\n\n\n", 1)
+    return f'"""The tables that were there before the migrations. The team\'s."""\n\n{code}'
 
 
 def _quoted(connection: Connection, name: str) -> str:

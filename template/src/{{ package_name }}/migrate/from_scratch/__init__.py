@@ -34,10 +34,19 @@ from ..schema_dump import (
     read_schema,
 )
 from .layout import Layout, everything_as_sql, laid_out
-from .statements import WITH_BODIES, Statements, statements_of
-from .tables import Named, Trial, by_table, leave_types_alone, named, try_operations
+from .restore import WITHOUT_BODIES, lasting, restore
+from .statements import WITH_BODIES, Statements
+from .tables import (
+    Named,
+    Trial,
+    by_table,
+    is_part_of,
+    leave_types_alone,
+    missing_in,
+    named,
+    try_operations,
+)
 
-WITHOUT_BODIES = "SET LOCAL check_function_bodies = false"  # which may use what comes later
 OPTIONS = ("--no-privileges",)
 ROUNDS = 5  # of trials, each of which leaves more tables to SQL
 
@@ -106,7 +115,7 @@ def write_from_scratch(
         CommandError: what it makes differs; the text says in what.
     """
     made = _made_with_operations(wanted.schema, metadata, make)
-    layout = laid_out(wanted.schema, made.left)
+    layout = laid_out(wanted.schema, made.left, made.additions)
     try:
         return _tried(wanted, layout, made.operations, make, revision, message)
     except CommandError:
@@ -135,10 +144,13 @@ def try_source(source: str, make: Callable[[], Address]) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What Alembic's operations make as it is, and the tables that they leave to SQL."""
+    """What Alembic's operations make as it is, the tables that they leave to SQL, and what they leave
+    out of the others.
+    """
 
     operations: list[ops.MigrateOperation]
     left: set[Named]
+    additions: Schema
 
 
 def _made_with_operations(wanted: Schema, metadata: MetaData, make: Callable[[], Address]) -> _Made:
@@ -155,21 +167,21 @@ def _made_with_operations(wanted: Schema, metadata: MetaData, make: Callable[[],
             break
         got = by_table(read_schema(database, *OPTIONS))
         tried = every - left
-        otherwise = {table for table in tried - trial.failed if expected[table] != got[table]}
+        otherwise = {
+            table for table in tried - trial.failed if not is_part_of(got[table], expected[table])
+        }
         # What failed may have failed for want of another table.
         if not (worse := otherwise or trial.failed & tried):
-            return _Made(trial.operations, left)
+            missing = (missing_in(got[table], expected[table], wanted) for table in tried)
+            return _Made(
+                trial.operations, left, {k: v for each in missing for k, v in each.items()}
+            )
         left |= worse
-    return _Made([], every)
+    return _Made([], every, {})
 
 
 def _try(layout: Layout, metadata: MetaData, left: set[Named], connection: Connection) -> Trial:
-    with connection.begin():
-        connection.exec_driver_sql(WITHOUT_BODIES)
-        for part in (layout.before, layout.tables):
-            for thing, text in part.items():
-                for statement in statements_of(thing, text):
-                    connection.exec_driver_sql(statement)
+    restore(connection, layout.before, layout.tables)
     return try_operations(connection, metadata, left)
 
 
@@ -199,6 +211,7 @@ def _tried(
         run(command.upgrade, "head")
         made = Wanted.of(database).schema
         wrong = differences(comparable(wanted.schema), comparable(made), "wanted", "made")
+        wrong = lasting(wrong, wanted.schema, made, make)
         if wrong:
             raise CommandError(
                 "The revision that was to make everything from scratch makes something else, so it "

@@ -30,8 +30,14 @@ def everything_as_sql(schema: Schema) -> Layout:
     return Layout(schema, {}, {})
 
 
-def laid_out(schema: Schema, as_sql: set[Named]) -> Layout:
-    """The order where some tables are made with SQL, and all others with operations."""
+def laid_out(schema: Schema, as_sql: set[Named], additions: Schema | None = None) -> Layout:
+    """The order where some tables are made with SQL, and all others with operations.
+
+    Args:
+        schema: everything.
+        as_sql: the tables that are made with SQL.
+        additions: what the operations leave out of the others, with the SQL that adds it.
+    """
     layout = Layout({}, {}, {})
     names = {(thing.schema, thing.name) for thing in schema if thing.kind == "TABLE"}
     seen_tables = False
@@ -39,6 +45,8 @@ def laid_out(schema: Schema, as_sql: set[Named]) -> Layout:
         seen_tables |= thing.kind in NEED_TABLES
         owner = table_of(thing, text, schema)
         if owner in names - as_sql:
+            if additions and thing in additions:
+                layout.after[thing] = additions[thing]
             continue
         is_loose_sequence = thing.kind == "SEQUENCE" and owner is None
         if not seen_tables or is_loose_sequence:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
+    text,
     types,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
@@ -26,6 +27,14 @@ from ..schema_dump import VERSION_TABLE
 PLAIN = (
     *(types.BIGINT, types.BOOLEAN, types.DATE, types.INTEGER, types.NUMERIC, types.SMALLINT),
     *(types.TEXT, types.VARCHAR),
+)
+
+
+PARTITIONED = text(
+    """
+    SELECT n.nspname, c.relname, pg_get_partkeydef(c.oid)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'
+    """
 )
 
 
@@ -42,6 +51,7 @@ def metadata_of(connection: Connection, schemas: Iterable[str]) -> MetaData:
                 only=lambda name, _metadata: name != VERSION_TABLE,
                 resolve_fks=False,
             )
+    note_partitioning(metadata, connection)
     for table in metadata.tables.values():
         for constraint in table.constraints:
             _simplify(constraint)
@@ -50,6 +60,15 @@ def metadata_of(connection: Connection, schemas: Iterable[str]) -> MetaData:
         for column in table.columns:
             _simplify_column(column)
     return metadata
+
+
+def note_partitioning(metadata: MetaData, connection: Connection) -> None:
+    """Note how tables are partitioned, which SQLAlchemy does not read."""
+    for schema, name, key in connection.execute(PARTITIONED).all():
+        default = connection.dialect.default_schema_name
+        table = metadata.tables.get(name if schema == default else f"{schema}.{name}")
+        if table is not None:
+            table.dialect_kwargs["postgresql_partition_by"] = key
 
 
 def _simplify(item: Constraint | Index) -> None:

@@ -62,7 +62,7 @@ class Statements:
 def _literal(sql: str) -> str:
     """The SQL as a text in Python, in lines of its own where they stay as they are."""
     lines = sql.split("\n")
-    is_plain = '"""' not in sql and not sql.endswith('"')
+    is_plain = '"""' not in sql and "\t" not in sql and not sql.endswith('"')
     if not is_plain or any(line != line.rstrip() for line in lines):
         return (
             "(\n" + "\n".join(f"{MARGIN}{line + end!r}" for line, end in _ended(lines)) + "\n    )"

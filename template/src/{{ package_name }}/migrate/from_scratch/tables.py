@@ -16,6 +16,7 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from ..autogenerate import comparison
 from ..autogenerate.cycles import untie
 from ..schema_dump import Schema, Thing, comparable
+from .statements import statements_of
 
 Named = tuple[str, str]  # the schema and the name of a table
 
@@ -100,6 +101,30 @@ def by_table(schema: Schema) -> dict[Named, Schema]:
     return found
 
 
+def is_part_of(made: Schema, wanted: Schema) -> bool:
+    """Whether what was made of a table is as it should be, if not all of it."""
+    return all(
+        thing in wanted and set(_statements(thing, made)) <= set(_statements(thing, wanted))
+        for thing in made
+    ) and all(thing.kind != "IDENTITY" for thing in wanted.keys() - made.keys())
+
+
+def missing_in(made: Schema, wanted: Schema, schema: Schema) -> Schema:
+    """What is left out of a table, with the SQL that adds it.
+
+    Args:
+        made: what is there of it.
+        wanted: what should be.
+        schema: everything, with the SQL as it is.
+    """
+    missing: Schema = {}
+    for thing in wanted:
+        there = set(_statements(thing, made)) if thing in made else set()
+        if left := [one for one in _statements(thing, wanted) if one not in there]:
+            missing[thing] = "".join(f"{one};\n" for one in left) if there else schema[thing]
+    return missing
+
+
 def table_of(thing: Thing, text: str, schema: Schema) -> Named | None:
     """The table that an object belongs to."""
     if thing.kind not in KINDS:
@@ -113,6 +138,10 @@ def table_of(thing: Thing, text: str, schema: Schema) -> Named | None:
         if found := OWNED.search(owned):
             return _plain(found[1]), _plain(found[2])
     return None
+
+
+def _statements(thing: Thing, schema: Schema) -> list[str]:
+    return list(statements_of(thing, schema[thing]))
 
 
 def _invoke(operations: Operations, item: ops.MigrateOperation) -> None:
