@@ -304,7 +304,7 @@ def test_a_repaired_database_without_leftovers_is_what_its_revision_says(
         project.run("uv", "add", "--quiet", "psycopg[binary]")
         project = project.given(DB_DRIVER_SYNC=driver)
     write_revision(project, "only", "SELECT 1", "SELECT 1")
-    with server.another(f'{database.name[:20]} "it\'s" 数') as odd:
+    with server.another(f'{database.name[-20:]} "it\'s" 数') as odd:
         project = project.given(**odd.environment)
         project.alembic("upgrade", "head")
         only = rev(project, "only")

@@ -51,7 +51,7 @@ def test_the_database_is_new_and_at_the_newest_revision(
     if driver != "asyncpg":
         project.run("uv", "add", "--quiet", "psycopg[binary]")
         project = project.given(DB_DRIVER_SYNC=driver)
-    with server.another(f'{database.name[:20]} "it\'s" 数') as odd:
+    with server.another(f'{database.name[-20:]} "it\'s" 数') as odd:
         project = project.given(**odd.environment)
         project.alembic("upgrade", "head")
         table = sql.Identifier(schema, "notes")

@@ -61,7 +61,7 @@ def test_psql_makes_of_it_what_the_migrations_make(
     write_everything(project, schema)
     project.db("schema")
     project.alembic("upgrade", "head")
-    with server.another(f"{database.name[:30]} loaded") as loaded:
+    with server.another(f"{database.name[-30:]} loaded") as loaded:
         options = ("--no-psqlrc", "--set=ON_ERROR_STOP=1", "--quiet", "--single-transaction")
         run(project, loaded, "psql", *options, f"--file={schema_file(project)}")
         assert dumped(project, loaded) == dumped(project, database)

@@ -56,10 +56,8 @@ def run_migrations(schema: str | None) -> None:
     wait = partial(pause, connection, cancelled=cancelled)
     may_be_ahead = settings.DB_MIGRATION_AHEAD == "warn"
     purge = migration.opts.get("purge")  # of `stamp`, for which any state will do
-    if purge:
-        list(
-            migration.opts["fn"]((), migration)
-        )  # an unknown target fails before the table is emptied
+    if purge:  # an unknown target fails before the table is emptied
+        list(migration.opts["fn"]((), migration))
     if not purge and _steps(migration, may_be_ahead=may_be_ahead) is None:
         return
     require_own_session(connection, settings.DB_POOLER)
