@@ -224,6 +224,11 @@ def a_head_that_git_has_merged_wrongly(project: Project) -> None:
     path.write_text(f"<<<<<<< HEAD\n{path.read_text()}=======\n0123456789ab\n>>>>>>> other\n")
 
 
+def a_schema_file_that_is_not_written_anew(project: Project) -> None:
+    project.db("schema")
+    add_revision(project, 'op.execute("CREATE VIEW v AS SELECT 1")', 'op.execute("DROP VIEW v")')
+
+
 @dataclass(frozen=True)
 class Mutation:
     """A mistake, and the words that the gate that catches it must say."""
@@ -257,5 +262,9 @@ MUTATIONS = [
     Mutation(a_blocking_index, ("_bad.py", "require-concurrent-index-creation")),
     Mutation(a_column_lost_in_a_rename, ("_bad.py", "ban-drop-column")),
     Mutation(a_downgrade_that_takes_too_much, ("_bad.py", "does not bring back what was there")),
+    Mutation(
+        a_schema_file_that_is_not_written_anew,
+        ("schema.sql is not what the migrations make", "uv run db schema"),
+    ),
     Mutation(a_head_that_git_has_merged_wrongly, ("head.txt says", "uv run db rebase")),
 ]

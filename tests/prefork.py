@@ -113,6 +113,7 @@ def _become(request: dict[str, object]) -> None:
         os.chdir(str(request["cwd"]))
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]
+        sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
         sys.path.insert(0, str(request["source"]))
         sys.argv = list(request["argv"])  # type: ignore[call-overload]
         if sys.argv[0] == "db":

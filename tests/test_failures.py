@@ -105,6 +105,8 @@ def test_what_alembic_only_states_is_told_what_to_do_about(
         project.alembic("upgrade", "head", ok=False), database
     )
     database.query("UPDATE alembic_version SET version_num = 'gone'")
+    explained(project.alembic("stamp", "--purge", "nowhere", ok=False), database)
+    assert database.query("SELECT version_num FROM alembic_version") == [("gone",)]
     gone = explained(project.alembic("current", ok=False), database)
     assert "identified by 'gone': no file has it" in gone
 

@@ -56,7 +56,7 @@ def test_two_heads_are_caught(project: Project) -> None:
         project.alembic("revision", "-m", name, "--head", first, "--splice")
     assert "uv run alembic merge heads" in fails(project, "test_the_history_has_one_head")
     project.alembic("merge", "heads", "-m", "join them")
-    assert "8 passed" in project.run("pytest").stdout
+    assert "9 passed" in project.run("pytest").stdout
 
 
 def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
@@ -108,7 +108,7 @@ def test_a_server_of_the_environment_is_used_and_left_as_it_was(
     project = render()
     databases = "SELECT datname FROM pg_database ORDER BY 1"
     before = database.query(databases)
-    assert "8 passed" in project.run("pytest", "-n", "2").stdout
+    assert "9 passed" in project.run("pytest", "-n", "2").stdout
     assert database.query(databases) == before
     assert database.query("SELECT 1 FROM pg_class WHERE relname = 'notes'") == []
     nobody_there = project.given(DB_PORT="1").run("pytest", ok=False)
@@ -134,7 +134,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
     run.wait()
     [left] = servers_of(project)
     (project.path / "tests" / "test_slow.py").unlink()
-    assert "8 passed" in project.run("pytest").stdout
+    assert "9 passed" in project.run("pytest").stdout
     left.wait(timeout=20)
     assert servers_of(project) == []
 
@@ -148,7 +148,7 @@ def test_two_runs_at_once_share_a_server(project: Project) -> None:
         for _ in range(2)
     ]
     outputs = [run.communicate()[0] for run in runs]
-    assert ["8 passed" in output for output in outputs] == [True, True], outputs
+    assert ["9 passed" in output for output in outputs] == [True, True], outputs
     assert servers_of(project) == []
 
 

@@ -1,16 +1,10 @@
 """Nothing is lost by accident: what autogenerate would drop, it drops when a person says so."""
 
-import os
-import pty
-import select
-import subprocess
-import time
-from collections.abc import Sequence
-
 import pytest
 from conftest import Render
-from project import Project, clean_environment, said
+from project import Project, said
 from server import Database
+from terminal import on_a_terminal
 from test_autogenerate import MODELS
 
 
@@ -126,7 +120,7 @@ def test_on_a_terminal_the_person_is_asked(render: Render, database: Database) -
             "    size: Mapped[int]\n", ""
         ),
     )
-    command = ("revision", "--autogenerate", "-m", "change")
+    command = ("alembic", "revision", "--autogenerate", "-m", "change")
     questions = [
         "things.name is gone, title is new. Was it renamed?",
         "things.size would be dropped",
@@ -142,38 +136,3 @@ def test_on_a_terminal_the_person_is_asked(render: Render, database: Database) -
     assert 'op.drop_column("things", "size")' in written.read_text()
     said, code = on_a_terminal(project, command, [])
     assert code != 0  # the database is not up to date: nothing is asked
-
-
-def on_a_terminal(
-    project: Project, command: Sequence[str], answers: Sequence[tuple[str, str]]
-) -> tuple[str, int]:
-    """Run Alembic on a terminal and type an answer after each of some words."""
-    terminal, child_s_end = pty.openpty()
-    process = subprocess.Popen(
-        [project.path / ".venv/bin/alembic", *command],
-        cwd=project.path,
-        stdin=child_s_end,
-        stdout=child_s_end,
-        stderr=child_s_end,
-        env=clean_environment() | project.environment | {"COLUMNS": "200"},
-        start_new_session=True,
-    )
-    os.close(child_s_end)
-    said, waiting = "", list(answers)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
-        try:
-            some = os.read(terminal, 4096).decode()
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not some:
-            break
-        said += some
-        if waiting and waiting[0][0] in " ".join(said.split()) and said.rstrip().endswith("[y/N]"):
-            os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
-            said += "\n"
-    os.close(terminal)
-    assert not waiting, said
-    return said, process.wait(timeout=60)

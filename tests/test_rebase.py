@@ -1,45 +1,18 @@
 """Two people add a revision each: git shows it, and `db rebase` puts one behind the other."""
 
-from pathlib import Path
-
 import pytest
 from conftest import Render, commit
-from project import Project, run, said
+from project import Project, said
+from revisions import git, head, revision, write_revision
 from server import Database
 
 MAIN, MINE = "main", "mine"
 
 
-def git(project: Project, *arguments: str, ok: bool = True) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    return said(run("git", *identity, *arguments, cwd=project.path, ok=ok))
-
-
-def add_revision(project: Project, name: str) -> str:
+def add_revision(project: Project, name: str) -> None:
     """Add a revision that makes a table, and commit it."""
-    project.alembic("revision", "-m", name)
-    path = revision(project, name)
-    source = path.read_text().replace(
-        '    """Bring the schema to this revision."""\n',
-        f'    """Bring the schema to this revision."""\n    op.execute("CREATE TABLE {name} ()")\n',
-    )
-    path.write_text(
-        source.replace(
-            '    """Take the schema back to the revision before."""\n',
-            '    """Take the schema back to the revision before."""\n'
-            f'    op.execute("DROP TABLE {name}")\n',
-        )
-    )
+    write_revision(project, name, f"CREATE TABLE {name} ()", f"DROP TABLE {name}")
     commit(project.path)
-    return head(project)
-
-
-def revision(project: Project, name: str) -> Path:
-    return project.file(f"migrations/versions/*_{name}.py")
-
-
-def head(project: Project) -> str:
-    return (project.path / "migrations" / "head.txt").read_text().strip()
 
 
 @pytest.fixture
@@ -103,7 +76,7 @@ def test_without_a_database_it_asks(diverged: Project) -> None:
     git(diverged, "merge", MAIN, ok=False)
     nowhere = diverged.given(DB_PORT="1")
     refused = nowhere.db("rebase", ok=False)
-    assert "It is not known whether the revisions are applied" in said(refused)
+    assert "It is not known which revisions are applied" in said(refused)
     assert "Traceback" not in said(refused)
     nowhere.db("rebase", "--applied")
 

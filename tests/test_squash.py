@@ -30,7 +30,8 @@ COLUMN = """
 
 def add_revision(project: Project, name: str, upgrade: str) -> str:
     """Write a revision and return its id."""
-    project.alembic("revision", "-m", name)
+    # In the order of their names too, where two are written in the same second.
+    project.alembic("revision", "-m", name, "--rev-id", f"{len(project.versions):012x}")
     path = project.file(f"migrations/versions/*_{name}.py")
     marker = '    """Bring the schema to this revision."""\n'
     path.write_text(path.read_text().replace(marker, marker + upgrade.lstrip("\n"), 1))
@@ -189,10 +190,10 @@ def test_killed_at_any_moment_it_leaves_the_old_history_or_can_be_finished(
         now = {path: path.read_bytes() for path in project.versions}
         if fraction is None:
             assert now != old
-            project.db("squash", "--yes")
+        if now != old:
+            if process.returncode:
+                project.db("squash", "--yes")
             assert [newest in path.name for path in project.versions] == [True]
-        else:
-            assert now == old
         assert head(project) == newest
         assert dump_of(project) == before
         (project.path / ".git" / "index.lock").unlink(missing_ok=True)

@@ -56,6 +56,8 @@ def run_migrations(schema: str | None) -> None:
     wait = partial(pause, connection, cancelled=cancelled)
     may_be_ahead = settings.DB_MIGRATION_AHEAD == "warn"
     purge = migration.opts.get("purge")  # of `stamp`, for which any state will do
+    if purge:  # an unknown target fails before the table is emptied
+        list(migration.opts["fn"]((), migration))
     if not purge and _steps(migration, may_be_ahead=may_be_ahead) is None:
         return
     require_own_session(connection, settings.DB_POOLER)
@@ -161,7 +163,8 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     )
     raise CommandError(
         f"{text}: a newer version has migrated it, or the revision's file was removed. Deploy the "
-        f"version that has it, or bring the file back.{way_out}"
+        "version that has it, or bring the file back, or repair the database: uv run db remove "
+        f"{unknown[0]}.{way_out}"
     )
 
 

@@ -112,6 +112,32 @@ def rebase(config: Config, onto: str | None = None, applied: bool = False) -> No
     _say(config, "\n".join(move(config, onto=onto, applied=applied)))
 
 
+def remove(
+    config: Config,
+    revision: str,
+    ancestor: str | None = None,
+    downgrade: bool = False,
+    published: bool = False,
+    offline: bool = False,
+    yes: bool = False,
+) -> None:
+    """Remove a bad revision, from the files and from the database; or repair a database that is at
+    one whose file is gone.
+    """
+    from .commands.remove import remove as take_out
+
+    done = take_out(
+        config,
+        revision,
+        to=ancestor,
+        downgrade=downgrade,
+        published=published,
+        offline=offline,
+        yes=yes,
+    )
+    _say(config, "\n".join(done))
+
+
 def drift(config: Config, ignore: list[str] | None = None, json: bool = False) -> None:
     """Compare the database with what its revision says; exit code 1 if anything differs."""
     from json import dumps
@@ -197,7 +223,7 @@ def run() -> None:
     command_line = DatabaseCommandLine(prog="db")
     commands = (
         start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, plan, graph, rebase,
-        baseline, squash, record_head
+        remove, baseline, squash, record_head
     )  # fmt: skip
     for command in commands:
         command_line.register_command(command)

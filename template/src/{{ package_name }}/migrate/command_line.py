@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
+from .revision_files import UnreadableRevisionError
 
 
 def _flag(name: str, text: str) -> tuple[str, dict[str, Any]]:
@@ -23,6 +24,11 @@ class DatabaseCommandLine(CommandLine):
         "github": _flag("--github", "Annotate a run on GitHub"),
         "applied": _flag("--applied", "Go on though the database has the revisions applied"),
         "yes": _flag("--yes", "Do not ask"),
+        "published": _flag("--published", "Go on though the revision is on the main branch"),
+        "offline": _flag("--offline", "Do not look whether the database has it applied"),
+        "downgrade": _flag(
+            "--downgrade", "If its file is gone: bring it back from git to downgrade"
+        ),
         "force": _flag("--force", "Go on though the database is not one for development"),
         "check": _flag("--check", "Write nothing; exit code 1 if the file is not current"),
         "revision": ("revision", {"nargs": "?", "help": "A revision (default: the head)"}),
@@ -44,6 +50,14 @@ class DatabaseCommandLine(CommandLine):
         ),
         "history": _flag("--history", "Draw the revisions"),
         "output": ("--output", {"metavar": "FILE", "help": "A file: .mmd, .md or .svg"}),
+        "ancestor": (
+            "--to",
+            {
+                "dest": "ancestor",
+                "metavar": "REVISION",
+                "help": "If its file is gone: the revision that it followed",
+            },
+        ),
         "onto": (
             "--onto",
             {"metavar": "HEAD", "help": "Which head comes first (default: the main branch's)"},
@@ -66,7 +80,7 @@ class DatabaseCommandLine(CommandLine):
         wants_traceback, options.raiseerr = options.raiseerr, True
         try:
             super().run_cmd(config, options)
-        except (CommandError, ConfigurationError) as error:
+        except (CommandError, ConfigurationError, UnreadableRevisionError) as error:
             if wants_traceback:
                 raise
             _fail(str(error))

@@ -23,11 +23,16 @@ Result = TypeVar("Result")
 STEP = 0.2  # seconds until a pause notices that it is cancelled
 
 
-def make_engine(address: Address, driver: str, *, pooled: bool = False, **options: Any) -> Engine:
-    """An engine that keeps no connection open. With `pooled`, there may be a pooler."""
+def make_engine(
+    address: Address, driver: str, *, name: str = "", pooled: bool = False, **options: Any
+) -> Engine:
+    """An engine that keeps no connection open. With `pooled`, there may be a pooler. The name is
+    what its connections are called in pg_stat_activity.
+    """
+    session = {"application_name": name} if name else {}
     return create_engine(
         address.url(driver),
-        connect_args=address.connect_args(driver, {}, pooled=pooled),
+        connect_args=address.connect_args(driver, session, pooled=pooled),
         poolclass=NullPool,
         **options,
     )

@@ -97,7 +97,8 @@ def _say_what_to_do(text: str) -> str:
     if text.startswith("Can't locate revision identified by"):
         return (
             f"{text}: no file has it. If the database names it, a newer version has migrated it, "
-            "or its file was removed. `uv run alembic history` lists what there is."
+            "or its file was removed, which `uv run db remove <revision>` repairs. `uv run alembic "
+            "history` lists what there is."
         )
     return text
 

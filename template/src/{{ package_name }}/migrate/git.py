@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic.util import CommandError
 
-from ..paths import PROJECT_ROOT
+from ..paths import PROJECT_ROOT, relative
 from .revision_files import remove_compiled
 
 # Where others' work is, the first of these that there is.
@@ -24,6 +24,18 @@ def git(*arguments: str) -> str:
         reason = done.stderr.strip() if done else "git is not installed"
         raise CommandError(f"git {' '.join(arguments)}: {reason}")
     return done.stdout
+
+
+def look(*arguments: str) -> str:
+    """The same; nothing where it fails or there is no git."""
+    done = _run(*arguments)
+    return done.stdout if done and done.returncode == 0 else ""
+
+
+def has_as_it_is(path: Path) -> bool:
+    """Whether the commit that is checked out has a file with what is in it now."""
+    kept = path in tracked(path.parent)
+    return kept and not look("status", "--porcelain", "--", relative(path))
 
 
 def knows(revision: str) -> bool:
@@ -45,7 +57,7 @@ def remove(paths: Sequence[Path]) -> None:
     known = {file for folder in {path.parent for path in paths} for file in tracked(folder)}
     kept = [str(path) for path in paths if path.exists() and path in known]
     if kept:
-        git("rm", "--quiet", "--", *kept)
+        look("rm", "--quiet", "--force", "--", *kept)
     for path in paths:
         path.unlink(missing_ok=True)
         remove_compiled(path)

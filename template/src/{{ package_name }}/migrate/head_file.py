@@ -2,19 +2,25 @@
 in git instead of a history with two heads.
 """
 
+from pathlib import Path
+
 from ..paths import PROJECT_ROOT
 from .revision_files import heads_of, read_revision_files, write_text
 
 HEAD_FILE = PROJECT_ROOT / "migrations" / "head.txt"
 
 
-def record_heads() -> str:
+def record_heads(*, without: Path | None = None) -> str:
     """Write the file, and return what is in it.
+
+    Args:
+        without: a revision's file that is about to go.
 
     Raises:
         UnreadableRevisionError: the revisions are written in another way than Alembic writes them.
     """
-    text = "".join(f"{revision}\n" for revision in heads_of(read_revision_files()))
+    files = [file for file in read_revision_files() if file.path != without]
+    text = "".join(f"{revision}\n" for revision in heads_of(files))
     if not HEAD_FILE.exists() or HEAD_FILE.read_text(encoding="utf-8") != text:
         write_text(HEAD_FILE, text)
     return text

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from textwrap import indent
 from typing import NamedTuple
 
@@ -27,8 +28,11 @@ NOT_OF_A_HISTORY = (
 
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
-# Settings, comments and psql's \restrict, which stand between objects.
-NOT_OF_AN_OBJECT = re.compile(r"$|--|\\|SET default_")
+# Settings, comments and psql's \restrict, which stand between objects. The last line of an object may
+# look like them, but it ends with a semicolon.
+NOT_OF_AN_OBJECT = re.compile(
+    r"--|-- PostgreSQL database dump complete|\\(un)?restrict \w+|SET default_\w+ = [\w']*;|"
+)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
 
@@ -92,6 +96,7 @@ def _dump(address: Address, *options: str) -> str:
             find_binaries() / "pg_dump",
             "--schema-only",
             "--no-owner",
+            "--encoding=UTF8",
             *options,
             f"--host={address.host}",
             f"--port={address.port}",
@@ -100,7 +105,6 @@ def _dump(address: Address, *options: str) -> str:
         ],
         check=False,
         capture_output=True,
-        text=True,
         env=os.environ
         | {
             "PGPASSWORD": address.password,
@@ -109,8 +113,8 @@ def _dump(address: Address, *options: str) -> str:
         },
     )
     if dumped.returncode != 0:
-        raise CommandError(f"pg_dump failed: {dumped.stderr.strip()}")
-    return dumped.stdout
+        raise CommandError(f"pg_dump failed: {dumped.stderr.decode(errors='replace').strip()}")
+    return dumped.stdout.decode()
 
 
 def comparable(schema: Schema) -> Schema:
@@ -147,14 +151,18 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
             name = other_name if mine is None else one_name
             lines = [f"{thing}: only {name}", indent(mine or theirs or "", "    ")]
         else:
-            before, after = mine.splitlines(), theirs.splitlines()
+            before, after = mine.split("\n"), theirs.split("\n")
             lines = [f"{thing}:"]
-            lines += [f"    {line.strip()}  <- {one_name}" for line in before if line not in after]
-            lines += [
-                f"    {line.strip()}  <- {other_name}" for line in after if line not in before
-            ]
+            for what, i, j, k, m in SequenceMatcher(None, before, after, False).get_opcodes():
+                if what != "equal":
+                    lines += [f"    {_shown(line)}  <- {one_name}" for line in before[i:j]]
+                    lines += [f"    {_shown(line)}  <- {other_name}" for line in after[k:m]]
         found.append(Difference(thing, "\n".join(lines)))
     return found
+
+
+def _shown(line: str) -> str:
+    return line.strip() or "(an empty line)"
 
 
 def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
@@ -162,8 +170,8 @@ def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
     ends = [*(header.start() for header in headers[1:]), len(dump)]
     for header, end in zip(headers, ends, strict=False):
         name, kind, schema = header.groups()
-        lines = dump[header.end() : end].splitlines()[2:]  # the header has ended with "--"
-        while lines and NOT_OF_AN_OBJECT.match(lines[-1]):
+        lines = dump[header.end() : end].split("\n")[2:]  # the header has ended with "--"
+        while lines and NOT_OF_AN_OBJECT.fullmatch(lines[-1]):
             del lines[-1]
         text = "\n".join(lines).strip("\n")
         if name.split(" ")[0] != VERSION_TABLE and text:

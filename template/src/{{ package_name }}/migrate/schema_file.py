@@ -32,7 +32,7 @@ def schema_sql(script: ScriptDirectory, revision: str) -> str:
 def write_schema_file(script: ScriptDirectory) -> str:
     """Write that of the newest revision. Returns what was done, for people."""
     sql = schema_sql(script, "heads")
-    if SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == sql:
+    if _says(sql):
         return f"{SCHEMA_FILE.name} is as it was."
     write_text(SCHEMA_FILE, sql)
     return f"{SCHEMA_FILE.name} is written."
@@ -40,19 +40,21 @@ def write_schema_file(script: ScriptDirectory) -> str:
 
 def is_current(script: ScriptDirectory) -> bool:
     """Whether it says what the migrations make."""
-    return SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == schema_sql(
-        script, "heads"
-    )
+    return SCHEMA_FILE.exists() and _says(schema_sql(script, "heads"))
 
 
 def what_is_wrong_with_the_schema_file(migrated: Address, heads: list[str]) -> str | None:
     """A sentence, where the file is there and does not say what a migrated database says."""
-    if not SCHEMA_FILE.exists():
-        return None
-    recorded = SCHEMA_FILE.read_text(encoding="utf-8")
-    if recorded == _as_sql(migrated, heads):
+    if not SCHEMA_FILE.exists() or _says(_as_sql(migrated, heads)):
         return None
     return f"{SCHEMA_FILE.name} is not what the migrations make. Write it anew: uv run db schema"
+
+
+def _says(sql: str) -> bool:
+    """Whether the file does, but for the ends of its lines, which git may change."""
+    if not SCHEMA_FILE.exists():
+        return False
+    return SCHEMA_FILE.read_text(encoding="utf-8").splitlines() == sql.splitlines()
 
 
 def _as_sql(database: Address, revisions: list[str]) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
+from pathlib import Path
 
 from alembic import command
 from alembic.util import CommandError
@@ -70,8 +71,13 @@ def scratch_databases(*, on: Address | None = None) -> Iterator[Callable[[], Add
                 databases.administer(server, drop)
 
 
-def replay(database: Address, *revisions: str) -> None:
-    """Upgrade an empty database to revisions.
+def replay(database: Address, *revisions: str, versions: Path | None = None) -> None:
+    """Upgrade an empty database to revisions; without any, it gets the schema of the tables only.
+
+    Args:
+        database: the empty one.
+        revisions: their ids.
+        versions: the folder that they are in, if it is not the project's.
 
     Raises:
         CommandError: a revision fails; the text says which one and why.
@@ -79,8 +85,10 @@ def replay(database: Address, *revisions: str) -> None:
     from ..config import settings
 
     engine = make_engine(database, settings.migration_driver)
+    if not revisions:
+        run_command(command.downgrade, "base", connection=engine)
     for revision in revisions:
-        run_command(command.upgrade, revision, connection=engine)
+        run_command(command.upgrade, revision, connection=engine, versions=versions)
 
 
 @contextmanager

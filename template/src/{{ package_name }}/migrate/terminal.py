@@ -12,11 +12,16 @@ def is_on_a_terminal() -> bool:
 
 def says_yes(question: str) -> bool:
     """Ask, and take everything but a clear yes for a no."""
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+
+def ask(question: str) -> str:
+    """What the person answers; empty where there is no more to read."""
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
     try:
-        return input().strip().lower() in ("y", "yes")
+        return input().strip()
     except EOFError:
-        return False
+        return ""
 
 
 def require_consent(what: str, *, yes: bool) -> None:

@@ -1,13 +1,27 @@
 """The version table: at which revisions a database is."""
 
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, table
 from sqlalchemy.exc import DBAPIError
 
 from ..database.schema import SCHEMA
-from .connection import make_engine, with_connection
+from .advisory_lock import advisory_lock, lock_holder
+from .connection import make_engine, pause, with_connection
+from .environment import NAME
 from .errors import explain_refusal
+from .pooler import require_own_session
+from .session import migrating_session
+from .terminal import tell
+
+VERSIONS = table("alembic_version", column("version_num"), schema=SCHEMA)
+
+Result = TypeVar("Result")
 
 
 def revisions_in(connection: Connection) -> tuple[str, ...]:
@@ -37,3 +51,73 @@ def current_revisions() -> tuple[str, ...]:
         return with_connection(engine, look)
     except DBAPIError as error:
         raise CommandError(f"The version table cannot be read: {explain_refusal(error)}") from error
+
+
+def require_current_revisions(otherwise: str) -> tuple[str, ...]:
+    """The same, for what must not be done without knowing.
+
+    Args:
+        otherwise: the command to type where it does not matter.
+
+    Raises:
+        CommandError: they are not to be known.
+    """
+    try:
+        return current_revisions()
+    except Exception as error:
+        raise CommandError(
+            "It is not known which revisions are applied to the database of the settings: "
+            f"{error} Start it, or say that it does not matter: {otherwise}"
+        ) from error
+
+
+def while_nobody_migrates(work: Callable[[Connection], Result]) -> Result:
+    """Call `work` with a connection to the database of the settings that holds the lock of
+    migrations and has no transaction in progress.
+
+    Raises:
+        CommandError: there is no connection or no lock to be had; the text says why.
+    """
+    from ..config import settings
+
+    def locked(connection: Connection) -> Result:
+        require_own_session(connection, settings.DB_POOLER)
+        if holder := lock_holder(connection, SCHEMA):
+            tell(f"Waiting for another process that migrates: {holder}")
+        with (
+            migrating_session(connection),
+            advisory_lock(
+                connection,
+                SCHEMA,
+                timeout=settings.DB_MIGRATION_LOCK_TIMEOUT,
+                pause=partial(pause, connection, cancelled=threading.Event()),
+            ),
+        ):
+            return work(connection)
+
+    engine = make_engine(settings.migration_address, settings.migration_driver, name=NAME)
+    return with_connection(engine, locked)
+
+
+def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
+    """Put the database of the settings from revisions to others without running any, in one
+    transaction. `alembic stamp --purge` takes two, and leaves no revision where it is killed
+    between them.
+
+    Raises:
+        CommandError: the database is not at the old ones any more, or cannot be changed.
+    """
+
+    def replace(connection: Connection) -> None:
+        now = revisions_in(connection)
+        if set(now) != set(old):
+            raise CommandError(
+                f"Another process has brought the database to {', '.join(now) or 'no revision'} "
+                "meanwhile. Nothing was done."
+            )
+        with connection.begin():
+            connection.execute(VERSIONS.delete())
+            for revision in new:
+                connection.execute(VERSIONS.insert().values(version_num=revision))
+
+    while_nobody_migrates(replace)

@@ -204,7 +204,8 @@ def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
             "revision",
             False,
             f"The database is at revision {', '.join(unknown)}, which is not in this code: a "
-            "newer version has migrated it, or the revision's file was removed.",
+            "newer version has migrated it, or the revision's file was removed "
+            f"(uv run db remove {unknown[0]}).",
         )
     elif steps := list(script.iterate_revisions("heads", current, implicit_base=True)):
         yield Finding(

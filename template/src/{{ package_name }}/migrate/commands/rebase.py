@@ -1,8 +1,6 @@
 """`db rebase`: two branches in git that each added revisions become one line again."""
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -12,8 +10,16 @@ from ...paths import PROJECT_ROOT, relative
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
-from ..revision_files import VERSIONS, RevisionFile, heads_of, read_revision_files, write_text
-from ..version_table import current_revisions
+from ..revision_files import (
+    VERSIONS,
+    RevisionFile,
+    following,
+    heads_of,
+    history_of,
+    read_revision_files,
+    write_text,
+)
+from ..version_table import require_current_revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def rebase(config: Config, *, onto: str | None, applied: bool) -> list[str]:
     done = []
     for branch in moving:
         first = branch.files[0]
-        _follow(first.path, base)
+        write_text(first.path, following(first.path.read_text(encoding="utf-8"), [base]))
         done.append(f"{first.revision} follows {base} now ({relative(first.path)}).")
         base = branch.head
     record_heads()
@@ -80,8 +86,8 @@ def _head_of_the_main_branch(files: list[RevisionFile], heads: list[str]) -> str
 
 def _branch(files: list[RevisionFile], head: str, base: str) -> Branch:
     by_id = {file.revision: file for file in files}
-    shared = set(_history(by_id, base))
-    own = [name for name in _history(by_id, head) if name not in shared]
+    shared = set(history_of(by_id, base))
+    own = [name for name in history_of(by_id, head) if name not in shared]
     first = by_id[own[-1]]
     if not first.follows:
         raise CommandError(
@@ -96,28 +102,9 @@ def _branch(files: list[RevisionFile], head: str, base: str) -> Branch:
     return Branch(head, [by_id[name] for name in reversed(own)])
 
 
-def _history(by_id: dict[str, RevisionFile], head: str) -> list[str]:
-    """The revision and all before it, newest first."""
-    found, waiting = [], [head]
-    while waiting:
-        name = waiting.pop(0)
-        if name not in found:
-            found.append(name)
-            waiting += by_id[name].follows
-    return found
-
-
 def _require_not_applied(branches: list[Branch]) -> None:
     """In a database that has them, they would count as applied behind what is not."""
-
-    unknown = (
-        "It is not known whether the revisions are applied to the database of the settings: {} Start "
-        "it, or say that it does not matter: uv run db rebase --applied"
-    )
-    try:
-        current = current_revisions()
-    except Exception as error:
-        raise CommandError(unknown.format(error)) from error
+    current = require_current_revisions("uv run db rebase --applied")
     for branch in branches:
         for file in branch.files:
             if file.revision in current:
@@ -128,17 +115,3 @@ def _require_not_applied(branches: list[Branch]) -> None:
                     f"downgrade {before[0] if before else 'base'}. Or, if it does not matter "
                     "for this database: uv run db rebase --applied"
                 )
-
-
-def _follow(path: Path, revision: str) -> None:
-    """Rewrite down_revision, and the line of the docstring that repeats it."""
-    source = path.read_text(encoding="utf-8")
-    source = re.sub(
-        r"^(down_revision\b[^=\n]*=\s*).*$",
-        rf'\g<1>"{revision}"',
-        source,
-        count=1,
-        flags=re.MULTILINE,
-    )
-    source = re.sub(r"^Revises:.*$", f"Revises: {revision}", source, count=1, flags=re.MULTILINE)
-    write_text(path, source)

@@ -1,0 +1,102 @@
+"""Revisions whose file is gone, as far as git has it, or Python has compiled it."""
+
+import dis
+import marshal
+import sys
+from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from shlex import quote
+from typing import Any, NamedTuple
+
+from ..paths import PROJECT_ROOT, relative
+from .git import look, main_branch
+from .revision_files import VERSIONS, UnreadableRevisionError, names_in, parse_revision
+
+
+class LostRevision(NamedTuple):
+    """One of them."""
+
+    path: Path
+    follows: tuple[str, ...]  # also those that it depends on
+    source: str  # empty where only what Python has compiled is there
+    restore: str  # the git command that brings the file back
+
+
+def find_lost_revision(revision: str) -> LostRevision | None:
+    """Look for it in git's index, in the commits behind the one that is checked out, in all others,
+    and in what Python has compiled. The first is taken: a revision may follow another one elsewhere.
+    """
+    found = next(_in_git(revision), None)
+    return found or next(_in_compiled_files(revision), None)
+
+
+def file_on_the_main_branch(revision: str) -> tuple[str, str] | None:
+    """The main branch, and the file that a revision has there."""
+    main = main_branch()
+    for name in _files_with(revision, main) if main else ():
+        name = name.removeprefix(f"{main}:")
+        if _parsed(revision, name, look("show", f"{main}:./{name}")):
+            return str(main), name
+    return None
+
+
+def _in_git(revision: str) -> Iterator[LostRevision]:
+    for name in _files_with(revision, "--cached"):
+        if found := _parsed(revision, name, look("show", f":./{name}")):
+            yield found._replace(restore=f"git checkout -- {quote(name)}")
+    for which in ((), ("--all", "--reflog")):
+        log = ("log", *which, "--full-history", "--no-renames")
+        changed = ("--format=", "--name-only", "--relative", "-z", f"-S{revision}")
+        listed = look(*log, *changed, "--", relative(VERSIONS))
+        for name in dict.fromkeys(filter(None, listed.replace("\n", "").split("\0"))):
+            last = ("-1", "--format=%H", "--diff-filter=AM")
+            commit = look(*log, *last, "--", name).strip()
+            if found := _parsed(revision, name, look("show", f"{commit}:./{name}")):
+                yield found._replace(restore=f"git checkout {commit[:12]} -- {quote(name)}")
+
+
+def _files_with(revision: str, where: str) -> list[str]:
+    """Files of the index, or of a branch, that the id is in."""
+    listed = look(
+        "grep", "--no-color", "-lzF", "-e", revision, where, "--", relative(VERSIONS)
+    )  # fmt: skip
+    return [name for name in listed.split("\0") if name]
+
+
+def _parsed(revision: str, name: str, source: str) -> LostRevision | None:
+    path = PROJECT_ROOT / name
+    try:
+        file = parse_revision(source, path)
+    except UnreadableRevisionError:
+        return None
+    if file.revision != revision:
+        return None
+    return LostRevision(path, file.follows + names_in(source, "depends_on"), source, "")
+
+
+def _in_compiled_files(revision: str) -> Iterator[LostRevision]:
+    tag = f".{sys.implementation.cache_tag}.pyc"
+    for compiled in (VERSIONS / "__pycache__").glob(f"*{tag}"):
+        path = VERSIONS / f"{compiled.name.removesuffix(tag)}.py"
+        content = compiled.read_bytes()
+        if not path.exists() and content.startswith(MAGIC_NUMBER) and revision.encode() in content:
+            values = _assigned(content[16:])
+            if values.get("revision") == revision:
+                names = (values.get("down_revision"), values.get("depends_on"))
+                yield LostRevision(path, (*_each(names[0]), *_each(names[1])), "", "")
+
+
+def _assigned(code: bytes) -> dict[str, Any]:
+    """The constants that a compiled module gives names to, without running it."""
+    values: dict[str, Any] = {}
+    last = None
+    for instruction in dis.get_instructions(marshal.loads(code)):
+        if instruction.opname == "STORE_NAME":
+            values[instruction.argval] = last
+        last = instruction.argval if instruction.opname == "LOAD_CONST" else None
+    return values
+
+
+def _each(names: Any) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())

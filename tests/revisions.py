@@ -1,0 +1,51 @@
+"""Revisions by hand, and git around them, as a person makes them."""
+
+import re
+from pathlib import Path
+
+from project import Project, run, said
+
+UP = '    """Bring the schema to this revision."""\n'
+DOWN = '    """Take the schema back to the revision before."""\n'
+
+
+def git(project: Project, *arguments: str, ok: bool = True) -> str:
+    """What git prints."""
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    return said(run("git", *identity, *arguments, cwd=project.path, ok=ok))
+
+
+def write_revision(
+    project: Project, name: str, up: str | list[str], down: str, *options: str
+) -> str:
+    """Add a revision with a statement up, or several, and one down. Returns its id."""
+    project.alembic("revision", "-m", name, *options)
+    path = revision(project, name)
+    statements = [up] if isinstance(up, str) else up
+    ups = "".join(f"    op.execute({statement!r})\n" for statement in statements)
+    source = path.read_text().replace(UP, UP + ups)
+    path.write_text(source.replace(DOWN, f"{DOWN}    op.execute({down!r})\n"))
+    project.run("ruff", "format", "--quiet", path)
+    return id_of(path)
+
+
+def revision(project: Project, name: str) -> Path:
+    """The file of a revision, by its message."""
+    return project.file(f"migrations/versions/*_{name}.py")
+
+
+def id_of(path: Path) -> str:
+    """What it says that it is."""
+    found = re.search(r'^revision.* = "(.*)"$', path.read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def head(project: Project) -> str:
+    """What migrations/head.txt says."""
+    return (project.path / "migrations" / "head.txt").read_text().strip()
+
+
+def current(project: Project) -> str:
+    """The revision of the database, without the mark of a head."""
+    return project.alembic("current").stdout.replace("(head)", "").strip()
