@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from alembic.util import CommandError
+from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection, MetaData
 
 from ...config import settings
@@ -116,7 +116,7 @@ def _require_that_nothing_else_follows(
     gone = {one.revision for one in folded[:-1]}
     for one in script.walk_revisions():
         if one.revision not in gone | {target.revision}:
-            parents = gone & {*one._versioned_down_revisions, *one._resolved_dependencies}
+            parents = gone & {*to_tuple(one.down_revision), *to_tuple(one.dependencies)}
             if parents:
                 raise CommandError(
                     f"Revision {one.revision} follows {', '.join(parents)}, which would be gone. Squash up to "

@@ -3,7 +3,7 @@ is, with the SQL of pg_dump what they do not. It is tried before anybody relies 
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -13,42 +13,24 @@ from pathlib import Path
 from alembic import command
 from alembic.operations import ops
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import MetaData
 
 from ...config import settings
 from ...database.address import Address
-from ...database.schema import SCHEMA
 from .. import operations
 from ..command import run_command
-from ..connection import make_engine, with_connection
+from ..connection import make_engine
 from ..formatting import formatted
 from ..revision_files import VERSIONS
-from ..schema_dump import (
-    Difference,
-    Schema,
-    Thing,
-    comparable,
-    differences,
-    read_drops,
-    read_schema,
-)
+from ..schema_dump import Difference, Thing, comparable, differences
 from .layout import Layout, everything_as_sql, laid_out
-from .restore import WITHOUT_BODIES, lasting, restore
+from .restore import WITHOUT_BODIES, lasting
 from .statements import WITH_BODIES, Statements
-from .tables import (
-    Named,
-    Trial,
-    by_table,
-    is_part_of,
-    leave_types_alone,
-    missing_in,
-    named,
-    try_operations,
-)
+from .tables import leave_types_alone, named
+from .trials import made_with_operations
+from .wanted import Wanted
 
-OPTIONS = ("--no-privileges",)
-ROUNDS = 5  # of trials, each of which leaves more tables to SQL
+__all__ = ["FromScratch", "Wanted", "try_source", "write_from_scratch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +42,6 @@ class FromScratch:
     with_operations: list[str]  # names of tables
     with_sql: list[Thing]
     leftovers: list[Difference]  # after a downgrade
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The schema that is to be made, and how it is dropped."""
-
-    schema: Schema
-    drops: list[str]
-
-    @classmethod
-    def of(cls, database: Address, *options: str, without: tuple[str, ...] = ()) -> "Wanted":
-        """That of a database.
-
-        Args:
-            database: where it is.
-            options: of pg_dump.
-            without: kinds of objects that are left out.
-        """
-        schema = {
-            thing: text
-            for thing, text in read_schema(database, *OPTIONS, *options).items()
-            if not _is_of(thing, without)
-            and not (thing.kind == "COMMENT" and _is_of(thing, ("EXTENSION",)))  # it comes with it
-            and not (thing.kind == "SCHEMA" and thing.name == SCHEMA)
-        }
-        ours = f"DROP SCHEMA {SCHEMA or 'public'}", f'DROP SCHEMA "{SCHEMA or "public"}"'
-        drops = [
-            line
-            for line in read_drops(database, *OPTIONS, *options)
-            if line not in ours and not line.startswith(tuple(f"DROP {kind} " for kind in without))
-        ]
-        return cls(schema, drops)
 
 
 def write_from_scratch(
@@ -114,7 +64,7 @@ def write_from_scratch(
     Raises:
         CommandError: what it makes differs; the text says in what.
     """
-    made = _made_with_operations(wanted.schema, metadata, make)
+    made = made_with_operations(wanted.schema, metadata, make)
     layout = laid_out(wanted.schema, made.left, made.additions)
     try:
         return _tried(wanted, layout, made.operations, make, revision, message)
@@ -140,49 +90,6 @@ def try_source(source: str, make: Callable[[], Address]) -> Address:
         (Path(folder) / "revision.py").write_text(source, encoding="utf-8")
         run_command(command.upgrade, "head", connection=engine, versions=Path(folder))
     return database
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What Alembic's operations make as it is, the tables that they leave to SQL, and what they leave
-    out of the others.
-    """
-
-    operations: list[ops.MigrateOperation]
-    left: set[Named]
-    additions: Schema
-
-
-def _made_with_operations(wanted: Schema, metadata: MetaData, make: Callable[[], Address]) -> _Made:
-    every = {(thing.schema, thing.name) for thing in wanted if thing.kind == "TABLE"}
-    left = every - {(table.schema or "public", table.name) for table in metadata.tables.values()}
-    expected = by_table(wanted)
-    for _ in range(ROUNDS):
-        database = make()
-        engine = make_engine(database, settings.migration_driver)
-        attempt = partial(_try, laid_out(wanted, left), metadata, left)
-        try:
-            trial = with_connection(engine, attempt)
-        except DBAPIError:  # the SQL by itself, for it relies on tables that come after it
-            break
-        got = by_table(read_schema(database, *OPTIONS))
-        tried = every - left
-        otherwise = {
-            table for table in tried - trial.failed if not is_part_of(got[table], expected[table])
-        }
-        # What failed may have failed for want of another table.
-        if not (worse := otherwise or trial.failed & tried):
-            missing = (missing_in(got[table], expected[table], wanted) for table in tried)
-            return _Made(
-                trial.operations, left, {k: v for each in missing for k, v in each.items()}
-            )
-        left |= worse
-    return _Made([], every, {})
-
-
-def _try(layout: Layout, metadata: MetaData, left: set[Named], connection: Connection) -> Trial:
-    restore(connection, layout.before, layout.tables)
-    return try_operations(connection, metadata, left)
 
 
 def _tried(
@@ -276,9 +183,3 @@ def _write(
     source = formatted(statements.filled_in(path.read_text(encoding="utf-8")), VERSIONS / path.name)
     path.write_text(source, encoding="utf-8")
     return path
-
-
-def _is_of(thing: Thing, kinds: Sequence[str]) -> bool:
-    """Whether it is of one of these kinds, or a comment on one."""
-    words = thing.name if thing.kind == "COMMENT" else thing.kind
-    return thing.kind in kinds or words.startswith(tuple(f"{kind} " for kind in kinds))
