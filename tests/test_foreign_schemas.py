@@ -86,9 +86,9 @@ def musicbrainz(packages: Path) -> str:
     """In the schema public, and with a collation that needs no ICU."""
     sql = "\n".join((packages / f"mbslave/sql/{name}.sql").read_text() for name in MUSICBRAINZ)
     sql = re.sub(r"CREATE COLLATION musicbrainz \(.*?\);", "", sql, flags=re.DOTALL)
-    sql = re.sub(r"SET search_path = '?musicbrainz'?, public;", "", sql).replace(
-        "musicbrainz.", "public."
-    )
+    sql = re.sub(
+        r"SET search_path = '?musicbrainz'?, public;", "SET search_path = public;", sql
+    ).replace("musicbrainz.", "public.")
     return f'SET check_function_bodies = off; CREATE COLLATION musicbrainz FROM "C";\n{sql}'
 
 
