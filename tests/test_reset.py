@@ -125,7 +125,6 @@ def test_the_old_one_stays_where_a_revision_fails(project: Project, database: Da
     assert scratch(database) == []
 
 
-@pytest.mark.typed
 def test_killed_in_the_middle_it_has_done_nothing(project: Project, database: Database) -> None:
     write_revision(project, "slow", "SELECT pg_sleep(60)", "SELECT 1")
     project.run("true")
@@ -143,7 +142,6 @@ def test_killed_in_the_middle_it_has_done_nothing(project: Project, database: Da
     assert scratch(database) == []
 
 
-@pytest.mark.typed
 def test_killed_after_the_drop_it_is_finished_by_the_next(
     project: Project, server: Database, database: Database
 ) -> None:
@@ -164,7 +162,6 @@ def test_sessions_that_use_it_are_named_and_ended(project: Project, database: Da
             connection.execute("SELECT 1")
 
 
-@pytest.mark.typed
 def test_one_that_is_being_migrated_is_left_alone(project: Project, database: Database) -> None:
     write_revision(project, "slow", "SELECT pg_sleep(60)", "SELECT 1")
     project.run("true")

@@ -47,17 +47,11 @@ def dumped(project: Project, database: Database) -> str:
     return re.sub(r"^\\(un)?restrict .*$", "", dump, flags=re.MULTILINE)
 
 
-@pytest.mark.typed
-@pytest.mark.parametrize(
-    ("schema", "driver"), [("public", "asyncpg"), ("sales", "asyncpg"), ("public", "psycopg")]
-)
+@pytest.mark.parametrize("schema", ["public", "sales"])
 def test_psql_makes_of_it_what_the_migrations_make(
-    render: Render, server: Database, database: Database, schema: str, driver: str
+    render: Render, server: Database, database: Database, schema: str
 ) -> None:
     project = render(database_schema=schema)
-    if driver != "asyncpg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
     write_everything(project, schema)
     project.db("schema")
     project.alembic("upgrade", "head")

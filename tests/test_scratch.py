@@ -49,7 +49,6 @@ def test_they_are_dropped_after_work_and_after_errors(project: Project, database
     assert scratch_databases(database) == []
 
 
-@pytest.mark.typed
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 def test_they_are_dropped_after_ctrl_c(project: Project, database: Database, driver: str) -> None:
     if driver != "asyncpg":
@@ -64,7 +63,6 @@ def test_they_are_dropped_after_ctrl_c(project: Project, database: Database, dri
     assert scratch_databases(database) == []
 
 
-@pytest.mark.typed
 def test_what_a_killed_process_leaves_is_swept_up_by_the_next(
     project: Project, database: Database
 ) -> None:
@@ -81,7 +79,6 @@ def test_what_a_killed_process_leaves_is_swept_up_by_the_next(
     assert scratch_databases(database) == []
 
 
-@pytest.mark.typed
 def test_those_of_others_stay(project: Project, server: Database, database: Database) -> None:
     comparing = slowed(project).begin("db", "drift")
     wait_until(lambda: database.value(SLEEPING, "scratchy_scratch_") == 1)
