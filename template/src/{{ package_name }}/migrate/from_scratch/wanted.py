@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from ...database.address import Address
 from ...database.schema import SCHEMA
@@ -18,7 +19,7 @@ class Wanted:
     drops: list[str]
 
     @classmethod
-    def of(cls, database: Address, *options: str, without: tuple[str, ...] = ()) -> "Wanted":
+    def of(cls, database: Address, *options: str, without: tuple[str, ...] = ()) -> Self:
         """That of a database.
 
         Args:
