@@ -5,7 +5,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -99,13 +99,12 @@ def _server() -> Iterator[Address]:
         roles = [str(name) for name in connection.scalars(ROLES)]
         return bool(connection.scalar(MAY_CREATE)), roles
 
+    may_create, why = False, "The database of the settings is not to be reached"
     roles: list[str] = []
-    try:
+    with suppress(CommandError, ConfigurationError):
         address = settings.migration_address
         may_create, roles = with_connection(make_engine(address, settings.migration_driver), look)
         why = f'Role "{address.user}" may not make databases (CREATEDB)'
-    except (CommandError, ConfigurationError):
-        may_create, why = False, "The database of the settings is not to be reached"
     if may_create:
         yield address
         return

@@ -116,7 +116,10 @@ def _require_that_nothing_else_follows(
     gone = {one.revision for one in folded[:-1]}
     for one in script.walk_revisions():
         if one.revision not in gone | {target.revision}:
-            parents = gone & {*to_tuple(one.down_revision), *to_tuple(one.dependencies)}
+            parents = gone & {
+                *to_tuple(one.down_revision, default=()),
+                *to_tuple(one.dependencies, default=()),
+            }
             if parents:
                 raise CommandError(
                     f"Revision {one.revision} follows {', '.join(parents)}, which would be gone. Squash up to "

@@ -26,6 +26,8 @@ KINDS = (
 )
 # The others are about types, which are there already.
 OF_TABLES = (ops.CreateForeignKeyOp, ops.CreateTableOp, ops.ModifyTableOps)
+# What an operation raises that cannot be applied here.
+NOT_APPLIED = (CommandError, SQLAlchemyError, NotImplementedError)
 IDENTIFIER = r'(?:"(?:[^"]|"")+"|\w+)'
 TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFIER})")
 OWNED = re.compile(rf"OWNED BY ({IDENTIFIER})\.({IDENTIFIER})\.")
@@ -67,7 +69,7 @@ def try_operations(connection: Connection, metadata: MetaData, without: set[Name
             try:
                 with connection.begin_nested():
                     _invoke(operations, item)
-            except (CommandError, SQLAlchemyError, NotImplementedError):
+            except NOT_APPLIED:
                 failed.add(named(item))
     return Trial(wanted, failed)
 
