@@ -4,8 +4,8 @@ import filecmp
 from pathlib import Path
 
 import yaml
-from conftest import ROOT, Render
-from project import Finished, run, said
+from conftest import Render
+from project import ROOT, Finished, run, said
 
 OLDEST = yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"]
 

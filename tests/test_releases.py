@@ -3,7 +3,7 @@
 import re
 import tomllib
 
-from conftest import ROOT
+from project import ROOT
 
 
 def test_every_release_has_a_heading_and_a_commit() -> None:

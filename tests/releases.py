@@ -1,0 +1,157 @@
+"""Every release of the template, the working tree as the newest, and projects that are updated from
+one to another.
+"""
+
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import ROOT, Finished, Project, commit, run, said
+
+RELEASES: dict[str, str] = {
+    release["version"]: release["commit"]
+    for release in tomllib.loads((ROOT / "tests" / "releases.toml").read_text())["release"]
+}
+
+WORKING_TREE = "999.0.0"  # what the working tree is called where every release has a tag
+
+TEMPLATE = ("copier.yml", "template", "updates")  # what Copier reads of the repository
+
+# What belongs to the team once it is written (`_exclude` in copier.yml).
+TEAMS = (
+    "README.md",
+    "migrations/head.txt",
+    "migrations/versions/*",
+    "src/*/database/models/note.py",
+    "tests/test_note.py",
+)
+
+
+@dataclass
+class Updatable(Project):
+    """A project in git that some release has made."""
+
+    def update(
+        self, version: str = WORKING_TREE, *options: str, trust: bool = True, ok: bool = True
+    ) -> Finished:
+        """`copier update` to a version."""
+        options = ("--trust", *options) if trust else options
+        return copier(
+            "update", "--defaults", f"--vcs-ref=v{version}", *options, cwd=self.path, ok=ok
+        )
+
+    def commit(self) -> None:
+        """Commit all that there is."""
+        commit(self.path)
+
+    def git(self, *arguments: str) -> str:
+        """What a git command prints."""
+        return run("git", *arguments, cwd=self.path).stdout
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What .copier-answers.yml remembers."""
+        answers: dict[str, Any] = yaml.safe_load((self.path / ".copier-answers.yml").read_text())
+        return answers
+
+    @property
+    def migrate(self) -> Path:
+        """The folder where most files of the template's are."""
+        return self.path / "src" / self.package / "migrate"
+
+    def files(self, *, teams: bool = False) -> dict[str, bytes]:
+        """The template's files by their paths, or the team's."""
+        paths = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return {
+            path: (self.path / path).read_bytes()
+            for path in sorted(set(paths.split("\0")))
+            if (self.path / path).is_file() and is_the_teams(path) == teams
+        }
+
+    def conflicts(self) -> dict[str, str]:
+        """The files that git shows as unmerged: UU both modified, UD deleted by them."""
+        lines = self.git("status", "--porcelain", "--untracked-files=no").splitlines()
+        return {line[3:]: line[:2] for line in lines if "U" in line[:2]}
+
+
+@dataclass
+class Releases:
+    """A repository with a tag for each release and for the working tree, and what they render."""
+
+    folder: Path
+    tools: Path
+    _made: dict[str, Updatable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Clone this repository and tag the releases."""
+        run("git", "clone", "--quiet", "--no-checkout", ROOT, self.repository, cwd=ROOT)
+        if not self._are_there():  # a shallow checkout, as CI makes it
+            remote = run("git", "remote", "get-url", "origin", cwd=ROOT, ok=False).stdout.strip()
+            fetch = ("git", "fetch", "--quiet", "--unshallow", remote or "origin")
+            run(*fetch, cwd=self.repository, ok=False)
+        if not self._are_there():
+            pytest.fail(
+                "Tests of updates render every release, and this checkout does not have the commits "
+                "that tests/releases.toml names. Get them: git fetch --unshallow",
+                pytrace=False,
+            )
+        for version, revision in RELEASES.items():
+            run("git", "tag", "--force", f"v{version}", revision, cwd=self.repository)
+        copy_template(ROOT, self.repository)
+        release(self.repository, WORKING_TREE)
+
+    @property
+    def repository(self) -> Path:
+        """The template, for Copier."""
+        return self.folder / "template"
+
+    def made(self, version: str = WORKING_TREE, **answers: Any) -> Updatable:
+        """A project as a version renders it, committed. For copying and looking at only."""
+        key = repr((version, sorted(answers.items())))
+        if key not in self._made:
+            path = self.folder / f"project{len(self._made)}"
+            data = [f"--data={name}={answer}" for name, answer in answers.items()]
+            reference = f"--vcs-ref=v{version}"
+            copier("copy", "--defaults", reference, *data, self.repository, path, cwd=self.folder)
+            commit(path)
+            project = Updatable(path, "", tools=self.tools)
+            self._made[key] = replace(project, package=project.answers["package_name"])
+        return self._made[key]
+
+    def _are_there(self) -> bool:
+        """Whether the clone has every commit."""
+        history = ("git", "rev-list", "--no-walk", *RELEASES.values())
+        return run(*history, cwd=self.repository, ok=False).returncode == 0
+
+
+def copy_template(source: Path, repository: Path) -> None:
+    """Put what Copier reads of one repository in the place of another's."""
+    for name in TEMPLATE:
+        if (source / name).is_dir():
+            shutil.rmtree(repository / name, ignore_errors=True)
+            shutil.copytree(source / name, repository / name)
+        else:
+            shutil.copy(source / name, repository / name)
+
+
+def release(repository: Path, version: str) -> None:
+    """Commit what is in a template's repository, and tag it."""
+    commit(repository)
+    run("git", "tag", f"v{version}", cwd=repository)
+
+
+def is_the_teams(path: str) -> bool:
+    """Whether a file belongs to the team once it is written."""
+    return any(Path(path).match(pattern) for pattern in TEAMS)
+
+
+def copier(*arguments: str | Path, cwd: Path, ok: bool = True) -> Finished:
+    """A command of Copier's."""
+    done = run(sys.executable, "-m", "copier", *arguments, cwd=cwd, ok=ok)
+    assert "Traceback" not in said(done), said(done)
+    return done
