@@ -61,9 +61,9 @@ def rendered(copie_session: Copie, template: Path, tools: Path) -> Render:
 
 
 @pytest.fixture(scope="session")
-def releases(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Releases:
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
     """Every release and the working tree, and what they render."""
-    return Releases(tmp_path_factory.mktemp("releases"), tools)
+    return Releases.all(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture(scope="session")

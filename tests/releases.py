@@ -7,7 +7,7 @@ import sys
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -81,34 +81,57 @@ class Updatable(Project):
 
 @dataclass
 class Releases:
-    """A repository with a tag for each release and for the working tree, and what they render."""
+    """The template with a tag for each release, and what they render."""
 
     folder: Path
-    tools: Path
     _made: dict[str, Updatable] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Clone this repository and tag the releases."""
-        run("git", "clone", "--quiet", "--no-checkout", ROOT, self.repository, cwd=ROOT)
-        if not self._are_there():  # a shallow checkout, as CI makes it
+    @classmethod
+    def all(cls, folder: Path) -> Self:
+        """Clone this repository, tag the releases, and release the working tree.
+
+        Fails where this is a shallow checkout and the rest cannot be fetched.
+        """
+        releases = cls(folder)
+        run("git", "clone", "--quiet", "--no-checkout", ROOT, releases.repository, cwd=ROOT)
+        if not releases.are_there():  # a shallow checkout, as CI makes it
             remote = run("git", "remote", "get-url", "origin", cwd=ROOT, ok=False).stdout.strip()
             fetch = ("git", "fetch", "--quiet", "--unshallow", remote or "origin")
-            run(*fetch, cwd=self.repository, ok=False)
-        if not self._are_there():
+            run(*fetch, cwd=releases.repository, ok=False)
+        if not releases.are_there():
             pytest.fail(
                 "Tests of updates render every release, and this checkout does not have the commits "
                 "that tests/releases.toml names. Get them: git fetch --unshallow",
                 pytrace=False,
             )
         for version, revision in RELEASES.items():
-            run("git", "tag", "--force", f"v{version}", revision, cwd=self.repository)
-        copy_template(ROOT, self.repository)
-        release(self.repository, WORKING_TREE)
+            run("git", "tag", "--force", f"v{version}", revision, cwd=releases.repository)
+        for name in TEMPLATE:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, releases.repository / name)
+        releases.release(WORKING_TREE)
+        return releases
 
     @property
     def repository(self) -> Path:
         """The template, for Copier."""
         return self.folder / "template"
+
+    def are_there(self) -> bool:
+        """Whether the repository has the commit of every release."""
+        history = ("git", "rev-list", "--no-walk", *RELEASES.values())
+        return run(*history, cwd=self.repository, ok=False).returncode == 0
+
+    def fork(self, folder: Path) -> Self:
+        """The same releases in a repository that a test may change."""
+        fork = type(self)(folder)
+        shutil.copytree(self.repository, fork.repository, symlinks=True)
+        return fork
+
+    def release(self, version: str) -> None:
+        """Commit the template as it stands, and tag it."""
+        commit(self.repository)
+        run("git", "tag", f"v{version}", cwd=self.repository)
 
     def made(self, version: str = WORKING_TREE, **answers: Any) -> Updatable:
         """A project as a version renders it, committed. For copying and looking at only."""
@@ -116,33 +139,12 @@ class Releases:
         if key not in self._made:
             path = self.folder / f"project{len(self._made)}"
             data = [f"--data={name}={answer}" for name, answer in answers.items()]
-            reference = f"--vcs-ref=v{version}"
-            copier("copy", "--defaults", reference, *data, self.repository, path, cwd=self.folder)
+            source = (f"--vcs-ref=v{version}", self.repository, path)
+            copier("copy", "--defaults", *data, *source, cwd=self.folder)
             commit(path)
-            project = Updatable(path, "", tools=self.tools)
+            project = Updatable(path, "")
             self._made[key] = replace(project, package=project.answers["package_name"])
         return self._made[key]
-
-    def _are_there(self) -> bool:
-        """Whether the clone has every commit."""
-        history = ("git", "rev-list", "--no-walk", *RELEASES.values())
-        return run(*history, cwd=self.repository, ok=False).returncode == 0
-
-
-def copy_template(source: Path, repository: Path) -> None:
-    """Put what Copier reads of one repository in the place of another's."""
-    for name in TEMPLATE:
-        if (source / name).is_dir():
-            shutil.rmtree(repository / name, ignore_errors=True)
-            shutil.copytree(source / name, repository / name)
-        else:
-            shutil.copy(source / name, repository / name)
-
-
-def release(repository: Path, version: str) -> None:
-    """Commit what is in a template's repository, and tag it."""
-    commit(repository)
-    run("git", "tag", f"v{version}", cwd=repository)
 
 
 def is_the_teams(path: str) -> bool:
