@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 import yaml
+from copier import run_copy
 from project import ROOT, Finished, Project, commit, run, said
 
 RELEASES: dict[str, str] = {
@@ -133,14 +134,26 @@ class Releases:
         commit(self.repository)
         run("git", "tag", f"v{version}", cwd=self.repository)
 
+    def configuration(self, version: str = WORKING_TREE) -> dict[str, Any]:
+        """A version's copier.yml."""
+        show = ("git", "show", f"v{version}:copier.yml")
+        text = run(*show, cwd=self.repository).stdout
+        configuration: dict[str, Any] = yaml.safe_load(text)
+        return configuration
+
     def made(self, version: str = WORKING_TREE, **answers: Any) -> Updatable:
         """A project as a version renders it, committed. For copying and looking at only."""
         key = repr((version, sorted(answers.items())))
         if key not in self._made:
             path = self.folder / f"project{len(self._made)}"
-            data = [f"--data={name}={answer}" for name, answer in answers.items()]
-            source = (f"--vcs-ref=v{version}", self.repository, path)
-            copier("copy", "--defaults", *data, *source, cwd=self.folder)
+            run_copy(
+                str(self.repository),
+                path,
+                data=answers,
+                vcs_ref=f"v{version}",
+                defaults=True,
+                quiet=True,
+            )
             commit(path)
             project = Updatable(path, "")
             self._made[key] = replace(project, package=project.answers["package_name"])
