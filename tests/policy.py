@@ -9,7 +9,6 @@ from typing import Any
 from answers import ANSWERS
 from releases import WORKING_TREE, Releases, Updatable
 
-
 # The edges of what the questions take.
 EDGES = (
     *("own schema, no example", "any script", "quotes and braces"),
