@@ -60,7 +60,7 @@ def commit(repository: Path) -> None:
     run("git", "add", "--all", cwd=repository)
     run(
         "git", "-c", "user.name=Test", "-c", "user.email=test@example.com",
-        "commit", "--quiet", "--message=As it stands", cwd=repository,
+        "commit", "--quiet", "--allow-empty", "--message=As it stands", cwd=repository,
     )  # fmt: skip
 
 

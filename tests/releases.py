@@ -88,16 +88,18 @@ class Releases:
     _made: dict[str, Updatable] = field(default_factory=dict)
 
     @classmethod
-    def all(cls, folder: Path) -> Self:
+    def all(cls, folder: Path, checkout: Path = ROOT) -> Self:
         """Clone this repository, tag the releases, and release the working tree.
 
         Fails where this is a shallow checkout and the rest cannot be fetched.
         """
         releases = cls(folder)
-        run("git", "clone", "--quiet", "--no-checkout", ROOT, releases.repository, cwd=ROOT)
+        clone = ("git", "clone", "--quiet", "--no-checkout", checkout, releases.repository)
+        run(*clone, cwd=checkout)
         if not releases.are_there():  # a shallow checkout, as CI makes it
-            remote = run("git", "remote", "get-url", "origin", cwd=ROOT, ok=False).stdout.strip()
-            fetch = ("git", "fetch", "--quiet", "--unshallow", remote or "origin")
+            origin = ("git", "remote", "get-url", "origin")
+            remote = run(*origin, cwd=checkout, ok=False).stdout.strip() or "origin"
+            fetch = ("git", "fetch", "--quiet", "--unshallow", remote)
             run(*fetch, cwd=releases.repository, ok=False)
         if not releases.are_there():
             pytest.fail(
@@ -108,8 +110,8 @@ class Releases:
         for version, revision in RELEASES.items():
             run("git", "tag", "--force", f"v{version}", revision, cwd=releases.repository)
         for name in TEMPLATE:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, releases.repository / name)
+            copy = shutil.copytree if (checkout / name).is_dir() else shutil.copy
+            copy(checkout / name, releases.repository / name)
         releases.release(WORKING_TREE)
         return releases
 
