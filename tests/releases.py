@@ -134,7 +134,7 @@ class Releases:
     def release(self, version: str) -> None:
         """Commit the template as it stands, and tag it."""
         commit(self.repository)
-        run("git", "tag", f"v{version}", cwd=self.repository)
+        run("git", "tag", "--force", f"v{version}", cwd=self.repository)
 
     def configuration(self, version: str = WORKING_TREE) -> dict[str, Any]:
         """A version's copier.yml."""
