@@ -27,7 +27,10 @@ def main(answers_file: str) -> None:
     """Carry along what the update that has just been made would lose, and say so."""
     answers = yaml.safe_load(git("show", f"HEAD:./{answers_file}"))
     moves = moves_of(answers["package_name"])
-    carried, conflicts, kept, deleted = [], [], [], []
+    carried: list[str] = []
+    conflicts: list[str] = []
+    kept: list[str] = []
+    deleted: list[str] = []
     with TemporaryDirectory() as folder:
         before = Path(folder)
         render(answers, before)
