@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,10 @@ def names_that_postgres_chose() -> str:
 class Existing:
     """A project on the way."""
 
-    def __init__(self, path: Path, database: Database, releases: Releases) -> None:
+    def __init__(self, path: Path, database: Database, releases: Releases, tools: Path) -> None:
         path.mkdir()
         self.path = path
+        self.tools = tools
         self.database = database
         login = f"{database.user}:{database.password}@{database.host}:{database.port}"
         self.address = f"{login}/{database.name}"
@@ -183,6 +185,7 @@ class Existing:
     def prove(self, releases: Releases) -> None:
         """Do what the guide does to see that nothing has changed, and update it later on."""
         self.environment |= self.database.environment
+        shutil.copytree(self.tools, self.path / ".venv", symlinks=True, copy_function=os.link)
         before = self.state()
         self.sh(commands(5))
         assert self.state() == before
@@ -209,9 +212,9 @@ def fork(releases: Releases, tmp_path: Path) -> Releases:
 
 
 @pytest.fixture
-def existing(database: Database, fork: Releases, tmp_path: Path) -> Existing:
+def existing(database: Database, fork: Releases, tools: Path, tmp_path: Path) -> Existing:
     """An empty folder and an empty database."""
-    return Existing(tmp_path / "shop", database, fork)
+    return Existing(tmp_path / "shop", database, fork, tools)
 
 
 def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) -> None:

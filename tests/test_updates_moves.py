@@ -1,6 +1,7 @@
 """A file that the template moves or removes carries the team's changes along (updates/carry.py)."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,24 +13,55 @@ from releases import RELEASES, Releases, Updatable
 
 MOVES = yaml.safe_load((ROOT / "updates" / "moves.yml").read_text())
 
-# A release whose files have moved since.
+# A release whose files have moved since, and what became of them.
 BEFORE = "0.2.0"
 MOVED = {
-    "doctor.py": "commands/doctor.py",
-    "dump.py": "schema_dump.py",
     "quick.py": "quick/__init__.py",
     "roles.py": "commands/roles.py",
-    "status.py": "commands/status.py",
     "testing.py": "gates/testing.py",
     "wire.py": "quick/wire.py",
 }
-SPLIT = ["autogenerate.py", "concurrent_indexes.py", "enums.py", "operations.py"]
+KEPT = ["autogenerate.py", "concurrent_indexes.py", "enums.py"]
+
+# What the team has changed besides: a line that the template changes too, in a file that moved, and
+# one that does not change in a file that was split.
+IMPORT = "from ..database.schema import SCHEMA"
+UNIQUE = "        unique: whether no two rows may have the same values.\n"
+OURS = f"{UNIQUE}            Ours: never for tenants.\n"
+
+
+@dataclass
+class Update:
+    """A project after an update, what was said, and the lines that the team had added."""
+
+    project: Updatable
+    said: str
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def updated(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Update:
+    """A project from before files moved, changed in all of them and updated. For looking at only."""
+    project = releases.made(BEFORE).copy(tmp_path_factory.mktemp("moves") / "my-service")
+    lines = add_lines([project.migrate / name for name in (*MOVED, *KEPT)])
+    change(project.migrate / "status.py", f"{IMPORT}\n", f"{IMPORT}  # ours\n")
+    change(project.migrate / "operations.py", UNIQUE, OURS)
+    (project.migrate / "doctor.py").unlink()
+    project.commit()
+    return Update(project, said(project.update()), lines)
 
 
 @pytest.fixture
 def project(releases: Releases, tmp_path: Path) -> Updatable:
     """A project from before files moved."""
     return releases.made(BEFORE).copy(tmp_path / "my-service")
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Change a text in a file."""
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
 
 
 def add_lines(files: list[Path]) -> list[str]:
@@ -44,7 +76,7 @@ def add_lines(files: list[Path]) -> list[str]:
 
 def test_every_file_that_went_away_has_a_place_in_the_table(releases: Releases) -> None:
     table = {old: new for moves in MOVES.values() for old, new in moves.items()}
-    for answers in (ANSWERS["defaults"], ANSWERS["no example"], ANSWERS["as long as can be"]):
+    for answers in (ANSWERS["defaults"], ANSWERS["as long as can be"]):
         now = releases.made(**answers)
         places = {
             old.replace("{{ package_name }}", now.package): (new or "").replace(
@@ -71,17 +103,52 @@ def test_an_update_to_the_newest_moves_carries_them(releases: Releases) -> None:
             assert max(MOVES, key=Version) not in yaml.safe_load(then.stdout), version
 
 
-def test_changes_go_along_with_a_file_that_moved(project: Updatable) -> None:
-    lines = add_lines([project.migrate / name for name in MOVED])
-    project.commit()
-    said_so = said(project.update())
+def test_changes_go_along_with_a_file_that_moved(updated: Update) -> None:
     for old, new in MOVED.items():
-        text = (project.migrate / new).read_text()
-        [first, last] = [line for line in lines if line.endswith(f" {Path(old).stem}")]
+        text = (updated.project.migrate / new).read_text()
+        [first, last] = [line for line in updated.lines if line.endswith(f" {Path(old).stem}")]
         assert first in text
         assert last in text
-        assert f"migrate/{new}, from src/my_service/migrate/{old}" in said_so
-        assert not (project.migrate / old).exists()
+        assert f"migrate/{new}, from src/my_service/migrate/{old}" in updated.said
+        assert not (updated.project.migrate / old).exists()
+
+
+def test_a_line_that_both_sides_changed_is_a_conflict_where_it_went(updated: Update) -> None:
+    path = "src/my_service/migrate/commands/status.py"
+    unmerged = updated.project.conflicts()
+    assert {path for path, state in unmerged.items() if state == "UU"} == {path}
+    assert f"Settle it in:\n  {path}, from src/my_service/migrate/status.py\n" in updated.said
+    text = (updated.project.path / path).read_text()
+    assert "<<<<<<< before updating\n" in text
+    assert f"{IMPORT}  # ours\n" in text
+    assert "from ...database.schema import SCHEMA\n" in text
+    assert ">>>>>>> after updating\n" in text
+    commit = run("git", "commit", "--message=no", cwd=updated.project.path, ok=False)
+    assert commit.returncode != 0
+
+
+def test_a_change_goes_to_the_part_of_a_split_file_that_its_lines_went_to(updated: Update) -> None:
+    assert OURS in (updated.project.migrate / "operations" / "indexes.py").read_text()
+    assert not (updated.project.migrate / "operations.py").exists()
+    part = "migrate/operations/indexes.py, from src/my_service/migrate/operations.py"
+    assert part in updated.said
+
+
+def test_a_change_without_a_place_stays_in_the_old_file_as_a_conflict(updated: Update) -> None:
+    kept = {f"src/my_service/migrate/{name}" for name in KEPT}
+    unmerged = updated.project.conflicts()
+    assert {path for path, state in unmerged.items() if state == "UD"} == kept
+    assert updated.project.git("status").count("deleted by them") == len(KEPT)
+    for path in kept:
+        text = (updated.project.path / path).read_text()
+        committed = updated.project.git("show", f"HEAD:{path}")
+        assert text == committed
+        assert f"\n  {path}, now in " in updated.said
+
+
+def test_a_file_that_the_team_had_deleted_stays_deleted_where_it_moved(updated: Update) -> None:
+    assert not (updated.project.migrate / "commands" / "doctor.py").exists()
+    assert "commands/doctor.py, as src/my_service/migrate/doctor.py was" in updated.said
 
 
 def test_a_moved_file_that_nobody_changed_is_as_a_new_project_has_it(
@@ -91,53 +158,6 @@ def test_a_moved_file_that_nobody_changed_is_as_a_new_project_has_it(
     assert "moved" not in said(done)
     assert project.conflicts() == {}
     assert project.files() == releases.made().files()
-
-
-def test_a_line_that_both_sides_changed_is_a_conflict_where_it_went(project: Updatable) -> None:
-    old, new = project.migrate / "status.py", project.migrate / "commands" / "status.py"
-    old.write_text(old.read_text().replace("import SCHEMA\n", "import SCHEMA  # ours\n"))
-    project.commit()
-    done = project.update()
-    path = "src/my_service/migrate/commands/status.py"
-    assert project.conflicts() == {path: "UU"}
-    assert f"Settle it in:\n  {path}, from src/my_service/migrate/status.py\n" in said(done)
-    text = new.read_text()
-    assert "<<<<<<< before updating\n" in text
-    assert "from ..database.schema import SCHEMA  # ours\n" in text
-    assert "from ...database.schema import SCHEMA\n" in text
-    assert ">>>>>>> after updating\n" in text
-    assert run("git", "commit", "--message=no", cwd=project.path, ok=False).returncode != 0
-
-
-def test_a_change_goes_to_the_part_of_a_split_file_that_its_lines_went_to(
-    project: Updatable,
-) -> None:
-    old, new = project.migrate / "operations.py", project.migrate / "operations" / "indexes.py"
-    line = "        unique: whether no two rows may have the same values.\n"
-    changed = line + "            Ours: never for tenants.\n"
-    assert line in old.read_text()
-    old.write_text(old.read_text().replace(line, changed))
-    project.commit()
-    done = project.update()
-    assert changed in new.read_text()
-    assert not old.exists()
-    assert project.conflicts() == {}
-    assert "migrate/operations/indexes.py, from src/my_service/migrate/operations.py" in said(done)
-
-
-def test_a_change_without_a_place_stays_in_the_old_file_as_a_conflict(project: Updatable) -> None:
-    files = [project.migrate / name for name in SPLIT]
-    add_lines(files)
-    project.commit()
-    before = {file: file.read_text() for file in files}
-    done = project.update()
-    assert {file: file.read_text() for file in files} == before
-    kept = {f"src/my_service/migrate/{name}": "UD" for name in SPLIT}
-    assert project.conflicts() == kept
-    for path in kept:
-        assert f"\n  {path}, now in " in said(done)
-    status = project.git("status")
-    assert status.count("deleted by them") == len(SPLIT)
 
 
 def test_a_file_that_went_for_good_stays_where_the_team_had_changed_it(
@@ -153,14 +173,6 @@ def test_a_file_that_went_for_good_stays_where_the_team_had_changed_it(
     assert project.conflicts() == {".dockerignore": "UD"}
     assert set(lines) <= set((project.path / ".dockerignore").read_text().splitlines())
     assert "\n  .dockerignore\n" in said(done)
-
-
-def test_a_file_that_the_team_had_deleted_stays_deleted_where_it_moved(project: Updatable) -> None:
-    (project.migrate / "doctor.py").unlink()
-    project.commit()
-    done = project.update()
-    assert not (project.migrate / "commands" / "doctor.py").exists()
-    assert "commands/doctor.py, as src/my_service/migrate/doctor.py was" in said(done)
 
 
 def test_changes_go_along_in_a_folder_of_a_larger_repository(

@@ -14,7 +14,7 @@ from releases import RELEASES, WORKING_TREE, Releases
 
 LATER = "999.1.0"
 
-FEW = ("defaults", "as long as can be")
+FEW = ("as long as can be",)
 
 # What a release does to copier.yml and the files of the template.
 Change = Callable[[dict[str, Any], Path], None]
