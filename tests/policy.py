@@ -1,5 +1,5 @@
 """What a release may do to the questions of earlier ones, so that no old project changes by itself:
-the rules of docs/reference/template-policy.md.
+the rules of docs/reference/policy.md.
 """
 
 import re
