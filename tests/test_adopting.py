@@ -191,6 +191,7 @@ class Existing:
         assert self.state() == before
         assert "(head)" in self.sh("uv run alembic current")
         assert self.sh("git status --porcelain") == ""
+        assert "0 new revisions since" in self.sh(commands(5, 1))
 
         change = releases.repository / "template" / "alembic.ini"
         change.write_text(change.read_text().replace("timezone = UTC", "timezone = Asia/Tokyo"))
@@ -226,6 +227,7 @@ def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) 
     project.change("alembic/env.py", "target_metadata = None", imports)
     project.write("pyproject.toml", PYPROJECT)
     project.write("README.md", "# Our shop\n")
+    project.write(".gitignore", "__pycache__/\n")
     project.write("shop/__init__.py", "")
     project.write("shop/models.py", IMPORTS + BASE + CUSTOMER + PURCHASE)
     project.live("shop/models.py")
@@ -234,6 +236,7 @@ def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) 
     project.sh(commands(1))
     assert "CONFLICT" in project.sh(commands(2, 0), ok=False)
     project.sh(commands(2, 1))
+    project.sh("git checkout --theirs .gitignore && git add .gitignore")
     assert project.sh("git diff --name-only --diff-filter=U") == ""
     project.sh("git commit --quiet --message Merge")
     assert project.revisions() == history
