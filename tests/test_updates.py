@@ -1,12 +1,13 @@
 """`copier update` from every release to the working tree: what an untouched project becomes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from answers import ANSWERS
 from project import said
-from releases import RELEASES, WORKING_TREE, Releases, Updatable
+from releases import RELEASES, TEAMS, WORKING_TREE, Releases, Updatable
 
 ANSWERED = ["defaults", "own schema, no example", "quotes and braces"]
 
@@ -36,6 +37,24 @@ def test_one_hop_makes_a_project_what_a_new_one_is(
 ) -> None:
     project = releases.made(version, **answers).copy(tmp_path / "project")
     hop(project, releases.made(**answers), WORKING_TREE)
+
+
+def test_a_project_is_told_what_belongs_to_the_team(releases: Releases) -> None:
+    left_out = [
+        re.sub(r"\{%.*?%\}", "", pattern) for pattern in releases.configuration()["_exclude"]
+    ]
+    assert sorted(pattern.replace("**", "*") for pattern in left_out) == sorted(TEAMS)
+    readme = (releases.made().path / "README.md").read_text()
+    [yours] = re.findall(r"^\| Yours:.+?\n\n", readme, re.DOTALL | re.MULTILINE)
+    cells = " ".join(row.split(" | ")[0] for row in yours.splitlines()[2:])
+    for word in (
+        "database/models/",
+        "migrations/versions/",
+        "tests",
+        "README",
+        "migrations/head.txt",
+    ):
+        assert word in cells
 
 
 def hop(project: Updatable, new: Updatable, version: str) -> None:
