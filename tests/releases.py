@@ -2,6 +2,7 @@
 one to another.
 """
 
+import os
 import shutil
 import sys
 import tomllib
@@ -20,6 +21,9 @@ RELEASES: dict[str, str] = {
 }
 
 WORKING_TREE = "999.0.0"  # what the working tree is called where every release has a tag
+
+# Copier clones and renders in temporary folders, several times for an update.
+MEMORY = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK) else {}
 
 TEMPLATE = ("copier.yml", "template", "updates")  # what Copier reads of the repository
 
@@ -169,6 +173,6 @@ def is_the_teams(path: str) -> bool:
 
 def copier(*arguments: str | Path, cwd: Path, ok: bool = True) -> Finished:
     """A command of Copier's."""
-    done = run(sys.executable, "-m", "copier", *arguments, cwd=cwd, ok=ok)
+    done = run(sys.executable, "-m", "copier", *arguments, cwd=cwd, ok=ok, environment=MEMORY)
     assert "Traceback" not in said(done), said(done)
     return done
