@@ -4,8 +4,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import ROOT
-from project import Project, clean_environment, run
+from project import ROOT, Project, clean_environment, run
 from server import Database
 
 TABLE = """

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, commit
-from project import Project, run, said
+from project import ROOT, Project, commit, run, said
 
 pytestmark = pytest.mark.typed
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import Render, commit
-from project import Project, run, said
+from conftest import Render
+from project import Project, commit, run, said
 from server import Database
 
 MAIN, MINE = "main", "mine"

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
         secrets_dir=SECRETS_DIR if os.path.isdir(SECRETS_DIR) else None,
     )
 
+    # Settings of your own go above this line, where an update changes nothing.
+
     DB_HOST: Host = ""
     DB_PORT: Port | None = None
     DB_USER: str = ""
