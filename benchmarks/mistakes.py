@@ -5,10 +5,9 @@
 import re
 from collections.abc import Iterator
 
-from conftest import commit
 from contestants import replace_in, use_models
 from mutations import MUTATIONS, a_head_that_git_has_merged_wrongly, make_healthy
-from project import Finished, Project, run, said
+from project import Finished, Project, commit, run, said
 from server import Database
 
 GATES = {
