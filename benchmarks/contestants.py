@@ -4,8 +4,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import ROOT
-from project import Project, clean_environment, run
+from project import ROOT, Project, clean_environment, run
 from server import Database
 
 TABLE = """
@@ -127,15 +126,8 @@ def bare(programs: Path, to: Path, database: Database) -> Contestant:
         f"postgresql+asyncpg://{database.user}:{database.password}"
         f"@{database.host}:{database.port}/{database.name}"
     )
-    _replace(configuration, "driver://user:pass@localhost/dbname", url.replace("%", "%%"))
-    _replace(
-        to / "migrations" / "env.py",
-        "target_metadata = None",
-        "import importlib, pkgutil\nimport models\nfrom models.base import Base\n"
-        "for module in pkgutil.iter_modules(models.__path__):\n"
-        "    importlib.import_module(f'models.{module.name}')\n"
-        "target_metadata = Base.metadata",
-    )
+    replace_in(configuration, "driver://user:pass@localhost/dbname", url.replace("%", "%%"))
+    use_models(to / "migrations" / "env.py", "models", "models.base")
     models = to / "models"
     models.mkdir()
     (models / "__init__.py").touch()
@@ -143,7 +135,20 @@ def bare(programs: Path, to: Path, database: Database) -> Contestant:
     return Contestant(to, programs, models, ".base", database, environment)
 
 
-def _replace(path: Path, old: str, new: str) -> None:
+def use_models(environment: Path, models: str, base: str) -> None:
+    """Tell a stock env.py the package of the models, every module of it, and the module of Base."""
+    replace_in(
+        environment,
+        "target_metadata = None",
+        f"import importlib, pkgutil\nimport {models} as models\nfrom {base} import Base\n"
+        "for module in pkgutil.iter_modules(models.__path__):\n"
+        "    importlib.import_module(f'{models.__name__}.{module.name}')\n"
+        "target_metadata = Base.metadata",
+    )
+
+
+def replace_in(path: Path, old: str, new: str) -> None:
+    """Replace what has to be in a file."""
     text = path.read_text()
     assert old in text, f"{path} does not hold {old}"
     path.write_text(text.replace(old, new))

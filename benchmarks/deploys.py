@@ -1,11 +1,12 @@
 """What happens to both in a deploy: many processes at once, processes that are killed, traffic."""
 
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from contestants import Contestant
 from history import body, expected
@@ -87,48 +88,82 @@ def campaigns(both: Both, rounds: int) -> Iterator[str]:
         )
         for contestant in (mine, other):
             write_deploy(contestant, is_ours=contestant is mine)
-        for name, campaign in (("races", race), ("kills", kill)):
-            failed = {id(mine): 0, id(other): 0}
+        for name, campaign in (
+            (f"races of {PROCESSES}", race),
+            ("kills", kill),
+            ("kills amid an index", kill_amid_index),
+        ):
+            sums = {id(mine): Outcome(0, 0), id(other): Outcome(0, 0)}
             for turn in range(rounds):
                 for contestant in (mine, other):
                     contestant.database.query(EMPTY)
-                    failed[id(contestant)] += not campaign(contestant, turn)
-            yield (
-                f"{name}, {rounds} of each: failed {failed[id(mine)]:3}"
-                f"   bare {failed[id(other)]:3}"
-            )
+                    sums[id(contestant)] += campaign(contestant, turn)
+            yield f"{name}, {rounds} of each: {sums[id(mine)]}   bare: {sums[id(other)]}"
         waits = [longest_wait(contestant) for contestant in (mine, other)]
         yield f"longest wait of a reader: {waits[0]:5.1f} s   bare {waits[1]:5.1f} s"
 
 
-def race(contestant: Contestant, _turn: int) -> bool:
-    """Whether 8 processes at once all succeed, and each revision was applied once."""
+def race(contestant: Contestant, _turn: int) -> "Outcome":
+    """8 processes at once."""
     processes = [contestant.begin("upgrade", "head") for _ in range(PROCESSES)]
     deadline = time.monotonic() + PATIENCE
-    ok = True
-    for process in processes:
-        try:
-            process.communicate(timeout=max(0.1, deadline - time.monotonic()))
-        except Exception:
-            process.kill()
-            process.communicate()
-        ok &= process.returncode == 0
-    return ok and is_complete(contestant.database)
+    failed = sum(not succeeds(process, deadline) for process in processes)
+    return Outcome(failed, not is_complete(contestant.database))
 
 
-def kill(contestant: Contestant, turn: int) -> bool:
-    """Whether the next run finishes what one that is killed at a random moment began."""
+def kill(contestant: Contestant, turn: int) -> "Outcome":
+    """One that is killed at a random moment, and the next run."""
     process = contestant.begin("upgrade", "head")
     time.sleep(random.Random(turn).uniform(0.4, 1.1))
+    return after_killing(process, contestant)
+
+
+def kill_amid_index(contestant: Contestant, _turn: int) -> "Outcome":
+    """One that is killed while it builds an index and waits for a writer, and the next run."""
+    database = contestant.database
+    if not succeeds(contestant.begin("upgrade", "step002")):
+        return Outcome(1, 1)
+    with database.connect() as writer, writer.transaction():
+        writer.execute("LOCK TABLE items IN ROW EXCLUSIVE MODE")
+        process = contestant.begin("upgrade", "head")
+        while not database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid"):
+            time.sleep(0.02)
+        process.kill()
+        time.sleep(2)  # the writer goes on
+    return after_killing(process, contestant)
+
+
+def after_killing(process: subprocess.Popen[str], contestant: Contestant) -> "Outcome":
+    """What the next run makes of it."""
     process.kill()
     process.communicate()
-    again = contestant.begin("upgrade", "head")
+    ok = succeeds(contestant.begin("upgrade", "head"))
+    return Outcome(int(not ok), not is_complete(contestant.database))
+
+
+def succeeds(process: subprocess.Popen[str], deadline: float | None = None) -> bool:
+    """Whether a process ends well, and in time."""
+    seconds = PATIENCE if deadline is None else deadline - time.monotonic()
     try:
-        again.communicate(timeout=PATIENCE)
-    except Exception:
-        again.kill()
-        again.communicate()
-    return again.returncode == 0 and is_complete(contestant.database)
+        process.communicate(timeout=max(0.1, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+    return process.returncode == 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many processes failed that should not have, and how many histories are not complete."""
+
+    failed: int
+    incomplete: int
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(self.failed + other.failed, self.incomplete + other.incomplete)
+
+    def __str__(self) -> str:
+        return f"failed {self.failed:3}, half applied {self.incomplete:2}"
 
 
 def is_complete(database: Database) -> bool:

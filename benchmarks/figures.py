@@ -11,6 +11,7 @@ import isolation
 from alternately import Measured, alternately, seconds
 from contestants import Contestant, bare, ours, rendered
 from deploys import EMPTY, campaigns, write_revisions
+from mistakes import mistakes
 from project import Project
 from proxy import proxy
 from psycopg import sql
@@ -123,22 +124,30 @@ def tests(bench: Bench) -> Iterator[str]:
 
 def wire(bench: Bench) -> Iterator[str]:
     """Round trips to the server."""
-    template = rendered(bench.folder / "example", example="yes")
-    with bench.server.another("wire") as database:
-        mine = ours(template, bench.folder / "wire", database)
-        mine.alembic("upgrade", "head")
+    with proxy(bench.server.host, bench.server.port) as relay:
+        through = replace(bench, server=replace(bench.server, port=relay.port))
 
-        def round_trips(program: str, *words: str) -> int:
-            with proxy(database.host, database.port) as relay:
-                through = replace(database, port=relay.port).environment
-                replace(mine, environment=mine.environment | through).program(program, *words)
-                return relay.round_trips
+        def round_trips(contestant: Contestant, program: str, *words: str) -> int:
+            before = relay.round_trips
+            contestant.program(program, *words)
+            return relay.round_trips - before
 
-        yield f"{'upgrade head, nothing to do':34}{round_trips('alembic', 'upgrade', 'head'):5} RT"
-        yield f"{'db migrate, nothing to do':34}{round_trips('db', 'migrate'):5} RT"
-        for kind in ("read", "write"):
-            few, many = (round_trips("python", "-c", READ, kind, times) for times in ("1", "11"))
-            yield f"{f'get by primary key, {kind} session':34}{(many - few) / 10:5g} RT"
+        with through.both("wire") as (mine, other):
+            write_revisions(mine, 100)
+            write_revisions(other, 100)
+            for name in ("upgrade head, 100 revisions", "upgrade head, nothing to do"):
+                here, there = (
+                    round_trips(each, "alembic", "upgrade", "head") for each in (mine, other)
+                )
+                yield f"{name:34}{here:5} RT   bare {there:5} RT"
+            yield f"{'db migrate, nothing to do':34}{round_trips(mine, 'db', 'migrate'):5} RT"
+        template = rendered(bench.folder / "example", example="yes")
+        with bench.server.another("reads") as database:
+            notes = ours(template, bench.folder / "reads", replace(database, port=relay.port))
+            notes.alembic("upgrade", "head")
+            for kind in ("read", "write"):
+                few, many = (round_trips(notes, "python", "-c", READ, kind, n) for n in ("1", "11"))
+                yield f"{f'get by primary key, {kind} session':34}{(many - few) / 10:5g} RT"
 
 
 def first_minute(bench: Bench) -> Iterator[str]:
@@ -175,9 +184,17 @@ def changes(bench: Bench) -> Iterator[str]:
         yield from schema_changes(mine, other, bench.server)
 
 
+def mutations(bench: Bench) -> Iterator[str]:
+    """What is done wrong with migrations by hand, and who notices."""
+    yield from mistakes(rendered(bench.folder / "mutations", example="yes"), bench.server)
+
+
 FIGURES = {
     figure.__name__: figure
-    for figure in (no_op, history, check, foreign, tests, wire, first_minute, deploys, changes)
+    for figure in (
+        *(no_op, history, check, foreign, tests, wire, first_minute),
+        *(deploys, changes, mutations),
+    )
 }
 
 

@@ -15,6 +15,7 @@ from server import Database
 
 ROW_COUNT = 100_000
 PATIENCE = 60  # seconds for one command
+SAID = " \\*"  # the command says beforehand that others have to wait
 
 
 class FailedError(Exception):
@@ -37,7 +38,9 @@ def schema_changes(mine: Contestant, other: Contestant, server: Database) -> Ite
         theirs = _measure(other, server, change, words=False)
         failures["ours"] += bool(ours[2])
         failures["theirs"] += bool(theirs[2])
-        yield f"| {name} | {ours[0]} | {ours[1]} | {theirs[0]} | {theirs[1]} | {theirs[2]}{ours[2]} |"
+        up = ours[0] + SAID * change.shuts_out
+        back = ours[1] + SAID * change.shuts_out_on_the_way_back
+        yield f"| {name} | {up} | {back} | {theirs[0]} | {theirs[1]} | {theirs[2]}{ours[2]} |"
     yield f"not seen or failed: ours {failures['ours']}, bare {failures['theirs']} of {len(CHANGES)}"
 
 

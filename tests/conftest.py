@@ -11,11 +11,10 @@ from typing import Any
 import prefork
 import pytest
 from dotenv import dotenv_values
-from project import COPIER_SETTINGS, Project, run
+from project import COPIER_SETTINGS, ROOT, Project, commit, run
 from pytest_copie.plugin import Copie
+from releases import Releases
 from server import Database
-
-ROOT = Path(__file__).parents[1]
 
 Render = Callable[..., Project]
 
@@ -47,16 +46,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return repository
 
 
-def commit(repository: Path) -> None:
-    """Make a folder a git repository where it is none, and commit everything in it."""
-    run("git", "init", "--quiet", "--initial-branch=main", cwd=repository)
-    run("git", "add", "--all", cwd=repository)
-    run(
-        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com",
-        "commit", "--quiet", "--message=As it stands", cwd=repository,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def rendered(copie_session: Copie, template: Path, tools: Path) -> Render:
     """Renders the template with some answers, once for each set. For looking at only."""
@@ -69,6 +58,12 @@ def rendered(copie_session: Copie, template: Path, tools: Path) -> Render:
         return cache[key]
 
     return render
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    """Every release and the working tree, and what they render."""
+    return Releases.all(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture(scope="session")

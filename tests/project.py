@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import prefork
 
 Finished = subprocess.CompletedProcess[str]
+
+ROOT = Path(__file__).parents[1]
 
 COPIER_SETTINGS = Path(__file__).with_name("copier-settings.yml")
 
@@ -49,6 +52,16 @@ def run(
     if ok and done.returncode != 0:
         raise AssertionError(f"{command} exits with {done.returncode}:\n{said(done)}")
     return done
+
+
+def commit(repository: Path) -> None:
+    """Make a folder a git repository where it is none, and commit everything in it."""
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=repository)
+    run("git", "add", "--all", cwd=repository)
+    run(
+        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com",
+        "commit", "--quiet", "--allow-empty", "--message=As it stands", cwd=repository,
+    )  # fmt: skip
 
 
 def said(done: Finished) -> str:
@@ -147,7 +160,7 @@ class Project:
         """The revisions, oldest first."""
         return sorted((self.path / "migrations" / "versions").glob("*.py"))
 
-    def copy(self, to: Path, **environment: str) -> "Project":
+    def copy(self, to: Path, **environment: str) -> Self:
         """The same project in another folder, with an environment of its own."""
         shutil.copytree(self.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
         if self.tools:

@@ -4,8 +4,9 @@ import filecmp
 from pathlib import Path
 
 import yaml
-from conftest import ROOT, Render
-from project import Finished, run, said
+from conftest import Render
+from project import ROOT, Finished, run, said
+from releases import RELEASES, Releases
 
 OLDEST = yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"]
 
@@ -29,6 +30,22 @@ def test_the_oldest_copier_renders_the_same(
     assert files(project) == files(newest)
     _, different, unreadable = filecmp.cmpfiles(project, newest, files(newest), shallow=False)
     assert (different, unreadable) == ([], [])
+
+
+def test_the_oldest_copier_updates_to_the_same(releases: Releases, tmp_path: Path) -> None:
+    project = releases.made(next(iter(RELEASES))).copy(tmp_path / "my-service")
+    status = project.migrate / "status.py"
+    status.write_text(f"{status.read_text()}\n# ours\n")
+    project.commit()
+    run(
+        "uvx", "--quiet", "--from", f"copier=={OLDEST}",
+        "copier", "update", "--defaults", "--quiet", "--trust",
+        cwd=project.path,
+    )  # fmt: skip
+    moved = project.migrate / "commands" / "status.py"
+    assert moved.read_text().endswith("\n# ours\n")
+    moved.write_text(moved.read_text().removesuffix("\n# ours\n"))
+    assert project.files() == releases.made().files()
 
 
 def test_an_older_copier_is_told_what_it_takes(template: Path, tmp_path: Path) -> None:

@@ -80,6 +80,21 @@ def test_a_statement_that_postgres_refuses_is_shown_with_its_place(
     assert database.query(columns) == []
 
 
+def test_rows_without_a_value_that_is_now_wanted_are_counted(
+    render: Render, database: Database
+) -> None:
+    project = render()
+    project.alembic("upgrade", "head")
+    database.query("ALTER TABLE notes ALTER COLUMN body DROP NOT NULL")
+    database.query("INSERT INTO notes (title, body) VALUES ('a', NULL), ('b', NULL), ('c', '')")
+    project.alembic("revision", "--autogenerate", "-m", "body")
+    text = explained(project.alembic("upgrade", "head", ok=False), database)
+    assert '"notes"."body" cannot become NOT NULL: it is NULL in 2 rows. Fill them in' in text
+    assert database.query("SELECT 1 FROM pg_constraint WHERE conname LIKE 'body%'") == []
+    database.query("UPDATE notes SET body = '' WHERE body IS NULL")
+    project.alembic("upgrade", "head")
+
+
 def test_a_downgrade_that_fails_is_still_applied(render: Render, database: Database) -> None:
     project = render()
     project.alembic("upgrade", "head")

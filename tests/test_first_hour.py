@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from answers import ANSWERS
-from conftest import Render, commit
+from conftest import Render
 from interpreters import interpreters
-from project import said
+from project import commit, said
 
 pytestmark = pytest.mark.typed
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Render, commit
-from project import Project, run, said
+from conftest import Render
+from project import Project, commit, run, said
 
 UP = '    """Bring the schema to this revision."""\n'
 DOWN = '    """Take the schema back to the revision before."""\n'

@@ -94,6 +94,13 @@ def test_two_starts_at_once_make_one_server(project: Project) -> None:
     assert database_of(project).value("SELECT 1") == 1
 
 
+def test_it_stops_while_a_setting_is_wrong(project: Project) -> None:
+    project.db("start")
+    done = project.given(DB_PORT="abc").db("stop")
+    assert done.stderr == "Postgres is stopped.\n"
+    assert not (project.path / ".postgres" / "data" / "postmaster.pid").exists()
+
+
 def test_data_outlive_a_stop(project: Project) -> None:
     project.db("start")
     database = database_of(project)

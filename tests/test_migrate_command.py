@@ -83,7 +83,7 @@ def test_what_is_wrong_is_said_in_the_ordinary_way(project: Project, database: D
     for change, words in {
         ("DB_PASSWORD", "wrong"): "Check DB_USER and DB_PASSWORD",
         ("DB_PORT", "1"): "Connection refused",
-        ("DB_PORT", "abc"): "DB_PORT: Input should be a valid integer",
+        ("DB_PORT", "abc"): "DB_PORT: it takes a number from 1 to 65535",
         ("DB_SSLMODE", "maybe"): "DB_SSLMODE",
         ("DB_SSLMODE", "require"): "Check DB_SSLMODE",
         ("DB_HOST", ""): "DB_HOST is not set",

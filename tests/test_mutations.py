@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Render, commit
+from conftest import Render
 from mutations import MUTATIONS, Mutation, make_healthy
-from project import Project, said
+from project import Project, commit, said
 from server import Database
 
 

@@ -1,8 +1,8 @@
 """Two people add a revision each: git shows it, and `db rebase` puts one behind the other."""
 
 import pytest
-from conftest import Render, commit
-from project import Project, said
+from conftest import Render
+from project import Project, commit, said
 from revisions import git, head, revision, write_revision
 from server import Database
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Render, commit
-from project import Finished, Project, run, said, wait_until
+from conftest import Render
+from project import Finished, Project, commit, run, said, wait_until
 from revisions import DOWN, UP, current, git, head, id_of, revision, write_revision
 from server import Database
 from terminal import on_a_terminal

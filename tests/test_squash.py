@@ -4,8 +4,8 @@ import re
 import time
 
 import pytest
-from conftest import Render, commit
-from project import Project, run, said
+from conftest import Render
+from project import Project, commit, run, said
 from random_history import History
 from server import Database
 

@@ -13,7 +13,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .database.address import Address
@@ -42,9 +48,24 @@ def _require_host(value: str) -> str:
     return value
 
 
+def _number(low: int, high: int) -> WrapValidator:
+    """Says what a setting takes, in place of pydantic's words about what it is given."""
+
+    def validate(value: Any, convert: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            number = convert(value)
+        except ValidationError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"it takes a number from {low} to {high}")
+        return number
+
+    return WrapValidator(validate)
+
+
 Host = Annotated[str, AfterValidator(_require_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Port = Annotated[int, _number(1, 65535)]
+Seconds = Annotated[float, _number(0, 86_400)]
 
 
 class Settings(BaseSettings):
@@ -63,6 +84,8 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         secrets_dir=SECRETS_DIR if os.path.isdir(SECRETS_DIR) else None,
     )
+
+    # Settings of your own go above this line, where an update changes nothing.
 
     DB_HOST: Host = ""
     DB_PORT: Port | None = None
@@ -84,7 +107,7 @@ class Settings(BaseSettings):
 
     DB_MIGRATION_LOCK_TIMEOUT: Seconds = 600
     DB_MIGRATION_LOCK_WAIT: Seconds = 3
-    DB_MIGRATION_LOCK_RETRIES: Annotated[int, Field(ge=0, le=1000)] = 10
+    DB_MIGRATION_LOCK_RETRIES: Annotated[int, _number(0, 1000)] = 10
     DB_MIGRATION_STATEMENT_TIMEOUT: Seconds = 0
     DB_MIGRATION_AHEAD: Literal["fail", "warn"] = "fail"
 
@@ -180,7 +203,8 @@ def load_settings(**values: Any) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, problem['loc']))}: "
+            + problem["msg"].removeprefix("Value error, ").replace("Input should be", "it takes")
             for problem in error.errors()
         )
         raise ConfigurationError(

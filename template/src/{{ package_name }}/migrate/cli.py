@@ -24,7 +24,7 @@ def start(config: Config) -> None:
 def stop(config: Config) -> None:
     """Stop the local Postgres; the data stay."""
     _require_unix()
-    from .local.development import stop_server
+    from .local.folder import stop_server
 
     _say(config, stop_server())
 

@@ -12,10 +12,8 @@ from .. import databases
 from .account import server_account
 from .cluster import Cluster, free_port
 from .env_file import add_to_env_file, example_values
+from .folder import FOLDER, LOCK
 from .lock import exclusive
-
-FOLDER = PROJECT_ROOT / ".postgres"
-LOCK = PROJECT_ROOT / ".postgres.lock"
 
 
 def start_server() -> str:
@@ -49,19 +47,6 @@ def start_server() -> str:
     if added:
         lines.append(f"Added {', '.join(added)} to {_shown(ENV_FILE)}.")
     return "\n".join(lines)
-
-
-def stop_server() -> str:
-    """Stop the server; the data stay. Returns what was done, for people.
-
-    Raises:
-        CommandError: it does not stop.
-    """
-    with exclusive(LOCK):
-        cluster = Cluster(FOLDER.resolve())
-        was_running = cluster.is_running
-        cluster.stop()
-    return "Postgres is stopped." if was_running else "Postgres was not running."
 
 
 def _settle() -> Cluster:

@@ -1,6 +1,12 @@
 """NOT NULL on tables that are in use."""
 
-from .outside import briefly, outside_transaction, quoted, run, undone_by
+from alembic.util import CommandError
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from .outside import briefly, outside_transaction, quoted, row_of, run, undone_by
+
+MANY = 1000  # rows that are counted
 
 
 def set_not_null_concurrently(
@@ -17,8 +23,7 @@ def set_not_null_concurrently(
         schema: of the table.
 
     Raises:
-        CommandError: a lock was not to be had.
-        DBAPIError: a row has NULL there; nothing stays behind.
+        CommandError: a lock was not to be had; or rows have NULL there, and nothing stays behind.
     """
     table, column = quoted(table_name, schema), quoted(column_name)
     check = quoted(f"{column_name}_is_not_null")
@@ -33,8 +38,11 @@ def set_not_null_concurrently(
                 f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
             )
         )
-        with undone_by(drop_check):
-            run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}")
+        try:
+            with undone_by(drop_check):
+                run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}")
+        except IntegrityError as error:
+            raise CommandError(_filled_in_first(table, column)) from error
         briefly(lambda: run(f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"))
         drop_check()
 
@@ -53,3 +61,15 @@ def drop_not_null(table_name: str, column_name: str, *, schema: str | None = Non
     table, column = quoted(table_name, schema), quoted(column_name)
     with outside_transaction():
         briefly(lambda: run(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"))
+
+
+def _filled_in_first(table: str, column: str) -> str:
+    nulls = f"SELECT FROM {table} WHERE {column} IS NULL LIMIT {MANY}"
+    row = row_of(text(f"SELECT count(*) FROM ({nulls}) AS nulls".replace(":", r"\:")))
+    count = row[0] if row else 0
+    rows = "1 row" if count == 1 else f"{count} rows{' or more' if count == MANY else ''}"
+    return (
+        f"{table}.{column} cannot become NOT NULL: it is NULL in {rows}. Fill them in a revision "
+        f'before this one: op.execute("UPDATE {table} SET {column} = … WHERE {column} IS NULL"). '
+        "Nothing of this one stays behind."
+    )
