@@ -247,6 +247,7 @@ def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) 
     assert (project.path / "README.md").read_text() == "# Our shop\n"
 
 
+@pytest.mark.full
 def test_a_hand_made_async_project_is_adopted(existing: Existing, fork: Releases) -> None:
     project = existing
     project.environment["DATABASE_URL"] = f"postgresql+asyncpg://{project.address}"

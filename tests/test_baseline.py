@@ -40,6 +40,16 @@ CREATE TABLE rooms (
 CREATE TABLE visits (at date NOT NULL, customer bigint REFERENCES customers) PARTITION BY RANGE (at);
 CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 CREATE INDEX visits_at ON visits (at);
+CREATE TABLE days (at date PRIMARY KEY) PARTITION BY RANGE (at);
+CREATE TABLE days_2026 PARTITION OF days FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE other (
+    id int PRIMARY KEY,
+    registry text DEFAULT ' :x' CONSTRAINT colons CHECK (registry <> ':z'),
+    spot point,
+    day date REFERENCES days,
+    code int CONSTRAINT one UNIQUE NULLS NOT DISTINCT DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX other_registry ON other (registry text_pattern_ops);
 CREATE VIEW happy AS SELECT id, name FROM customers WHERE mood = 'o''k';
 CREATE MATERIALIZED VIEW counts AS SELECT mood, count(*) FROM customers GROUP BY mood;
 CREATE SEQUENCE invoices START 1000;

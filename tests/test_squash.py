@@ -139,6 +139,47 @@ def test_revisions_that_change_rows_are_named_and_carried_over_if_asked(
     project.run("ruff", "format", "--check")
 
 
+STEPS = """
+    kinds = sa.table("kinds", sa.column("name"))
+    names = ["b", "a"]
+    names.sort()
+    label = ""
+    for position, name in enumerate(names):
+        label += name
+        op.execute(kinds.insert().values(name=f"{position}{label}"))
+"""
+LATER = """
+    run_sql("UPDATE kinds SET name = upper(name) WHERE name LIKE '0%'")
+"""
+
+
+def test_what_is_carried_over_makes_the_same_values(project: Project, database: Database) -> None:
+    add_revision(project, "steps", STEPS)
+    add_revision(project, "later", LATER)
+    path = project.file("migrations/versions/*_later.py")
+    import_ = f"from {project.package}.migrate.operations import run_sql\n\nrevision: str"
+    path.write_text(path.read_text().replace("revision: str", import_, 1))
+    commit(project.path)
+    project.db("squash", "--with-data", "--yes")
+    project.alembic("upgrade", "head")
+    names = database.query("SELECT name FROM kinds ORDER BY name")
+    assert names == [("0A",), ("1ab",), ("50%",), ("a:b",)]
+
+
+def test_rows_that_would_be_others_are_refused(project: Project) -> None:
+    changed = '    op.execute("INSERT INTO kinds SELECT 3, kind FROM notes")\n'
+    add_revision(project, "before", changed)
+    column = "    op.execute(\"INSERT INTO notes (title, kind) VALUES ('t', 'k')\")\n"
+    add_revision(project, "after", column + '    op.drop_column("notes", "kind")\n')
+    commit(project.path)
+    before = {path.name: path.read_text() for path in project.versions}
+    refused = project.db("squash", "--with-data", "--yes", ok=False)
+    assert "cannot be run on the newest schema" in refused.stderr
+    assert "Squash without --with-data" in refused.stderr
+    assert "/tmp" not in refused.stderr
+    assert {path.name: path.read_text() for path in project.versions} == before
+
+
 def test_nothing_is_touched_without_a_word(project: Project) -> None:
     before = {path.name: path.read_text() for path in project.versions}
     refused = project.db("squash", ok=False)
@@ -177,7 +218,7 @@ def test_killed_at_any_moment_it_leaves_the_old_history_or_can_be_finished(
     project.db("squash", "--yes")
     takes = time.monotonic() - began
     git(project, "reset", "--quiet", "--hard")
-    for fraction in (0.3, 0.6, 0.9, None, None, None):
+    for fraction in (0.5, 0.9, None, None):
         process = project.begin("db", "squash", "--yes")
         deadline = time.monotonic() + takes * (fraction or 100)
         while time.monotonic() < deadline:

@@ -26,7 +26,7 @@ KEPT = ["autogenerate.py", "concurrent_indexes.py", "enums.py"]
 
 # What the team has changed besides: a line that the template changes too, in a file that moved, and
 # one that does not change in a file that was split.
-IMPORT = "from ..database.schema import SCHEMA"
+IMPORT = "from ..config import settings"
 UNIQUE = "        unique: whether no two rows may have the same values.\n"
 OURS = f"{UNIQUE}            Ours: never for tenants.\n"
 
@@ -119,7 +119,7 @@ def test_a_line_that_both_sides_changed_is_a_conflict_where_it_went(updated: Upd
     text = (updated.project.path / path).read_text()
     assert "<<<<<<< before updating\n" in text
     assert f"{IMPORT}  # ours\n" in text
-    assert "from ...database.schema import SCHEMA\n" in text
+    assert "from ...config import settings\n" in text
     assert ">>>>>>> after updating\n" in text
     commit = run("git", "commit", "--message=no", cwd=updated.project.path, ok=False)
     assert commit.returncode != 0

@@ -2,11 +2,12 @@
 
 import sys
 from argparse import Namespace
+from configparser import InterpolationError
 from typing import Any, NoReturn
 
 from alembic.config import CommandLine, Config
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError
 from .revision_files import UnreadableRevisionError
@@ -84,12 +85,23 @@ class DatabaseCommandLine(CommandLine):
             if wants_traceback:
                 raise
             _fail(str(error))
+        except InterpolationError as error:
+            if wants_traceback:
+                raise
+            _fail(
+                f"alembic.ini cannot be read: {' '.join(str(error).split())}. A percent sign in the path of the "
+                "project is more than Alembic bears: move it to a folder without one."
+            )
         except DBAPIError as error:
             if wants_traceback:
                 raise
             from .errors import explain_refusal
 
             _fail(explain_refusal(error))
+        except SQLAlchemyError as error:
+            if wants_traceback:
+                raise
+            _fail(f"SQLAlchemy refuses it: {str(error).splitlines()[0]}")
 
 
 def _fail(text: str) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any
 from alembic import context
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from ..command import compares
@@ -32,9 +32,12 @@ NOT_OF_THE_MODELS = text(
 
 
 def options(metadata: MetaData) -> dict[str, Any]:
-    """The arguments of `context.configure` that a comparison needs."""
+    """The arguments of `context.configure` that do not depend on the connection."""
     directives = context.config.attributes.get("process_revision_directives", _review)
-    chosen = {"process_revision_directives": directives}
+    chosen = {
+        "process_revision_directives": directives,
+        "dialect_opts": {"paramstyle": "named"},  # else `--sql` writes every % twice
+    }
     if not compares(context.config):  # nothing else needs the imports
         return chosen
     return chosen | comparison(metadata)
@@ -65,11 +68,24 @@ def comparison(metadata: MetaData, connection: Connection | None = None) -> dict
             return name in schemas
         return kind != "table" or (parents["schema_name"] or "public", name) not in others()
 
+    def include_object(
+        item: SchemaItem,
+        name: str | None,
+        kind: NameFilterType,
+        reflected: bool,
+        compare_to: SchemaItem | None,
+    ) -> bool:
+        """Asked when it is read. Postgres refers to each partition by itself."""
+        if reflected and isinstance(item, ForeignKeyConstraint):
+            schema, _, table = item.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
+            return (schema or "public", table) not in others()
+        return _is_no_view(item, name, kind, reflected, compare_to)
+
     compare_enums(lambda name: all(name != other for _, other in others()))
     return {
         "include_schemas": schemas != {None},
         "include_name": include_name,
-        "include_object": _is_no_view,
+        "include_object": include_object,
         "compare_server_default": True,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     }

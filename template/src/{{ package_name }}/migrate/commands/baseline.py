@@ -167,8 +167,7 @@ def _about(
         )
         yield from (f"    {thing}" for thing in left_out)
     if written.leftovers:
-        names = ", ".join(str(one.thing) for one in written.leftovers)
-        yield f"Its downgrade leaves behind: {names}."
+        yield f"Its downgrade leaves behind: {', '.join(written.leftovers)}."
     yield f"The {address} is marked as being at it; no table was touched. Undo: remove the file, and "
     yield "    DROP TABLE alembic_version"
     yield "Next: commit, then uv run alembic check. Other databases with this schema: uv run db baseline"

@@ -15,14 +15,20 @@ from .source import function_of
 DDL = re.compile(
     r"\s*(?:ALTER|ANALYZE|COMMENT|CREATE|DROP|GRANT|LOCK|REFRESH|REINDEX|REVOKE|SET|VACUUM)\b", re.I
 )
-CALLS = ("execute", "bulk_insert", "get_bind", "exec_driver_sql", "scalar", "scalars")
+# Operations of Alembic that change no rows.
+SCHEMA_OPERATIONS = re.compile(r"(?:add|alter|create|drop|rename|batch_alter)_\w+")
+# What by itself changes nothing.
+PREPARATIONS = (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Pass)
 OF_ALEMBIC = ("revision", "down_revision", "branch_labels", "depends_on", "replaces")
 
 
 def data_changes_in(path: Path) -> list[int]:
-    """The lines of a revision's upgrade that change rows, or may."""
+    """The lines of a revision's upgrade that change rows, or may: all but those that are known to
+    change the schema only.
+    """
     function = function_of(path, "upgrade")
-    return [] if function is None else sorted({node.lineno for node in _changes(function)})
+    kept = _kept(function.body, _own_operations(path)) if function else []
+    return [node.lineno for node in kept if not isinstance(node, PREPARATIONS)]
 
 
 def carried_over(revisions: Sequence[Script], source: str) -> str:
@@ -53,7 +59,7 @@ def _function(path: Path, name: str, message: str, imported: set[str]) -> str:
     own = [
         node for node in module.body if not _is_alembics(node) and ast.dump(node) not in imported
     ]
-    body = [*own, *_kept(upgrade.body)]
+    body = [*own, *_kept(upgrade.body, _own_operations(path))]
     function = ast.parse(f"def {name}() -> None:\n    {message!r}").body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body += body
@@ -75,17 +81,52 @@ def _is_alembics(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr)  # the docstring
 
 
-def _kept(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements that change rows, and those that they may need."""
+def _own_operations(path: Path) -> set[str]:
+    """The names of this project's operations in a revision, but for the one that runs any SQL."""
+    return {
+        name.asname or name.name
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("migrate.operations")
+        for name in node.names
+        if name.name != "run_sql"
+    }
+
+
+def _kept(body: list[ast.stmt], own: set[str]) -> list[ast.stmt]:
+    """The statements but for those that are known to change the schema only."""
     kept: list[ast.stmt] = []
     for node in body:
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef):
-            kept.append(_WithTables().visit(node))
-        elif any(_changes(node)):
-            if isinstance(node, ast.With | ast.For | ast.If):
-                node.body = _kept(node.body)
-            kept.append(node)
+        if isinstance(node, ast.Expr) and (_is_text(node.value) or _is_of_schema(node.value, own)):
+            continue
+        if isinstance(node, ast.With) and any(
+            _is_of_schema(item.context_expr, own) for item in node.items
+        ):
+            continue
+        if isinstance(node, ast.With | ast.For | ast.If | ast.While | ast.Try):
+            before = node.body
+            node.body = _kept(node.body, own)
+            if before and not node.body:
+                continue
+        kept.append(_WithTables().visit(node))
     return kept
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant)
+
+
+def _is_of_schema(node: ast.expr, own: set[str]) -> bool:
+    """Whether it is a call that changes the schema only."""
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Name):
+        return node.func.id in own or (node.func.id == "run_sql" and _is_ddl(node))
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    is_op = isinstance(node.func.value, ast.Name) and node.func.value.id == "op"
+    if is_op and SCHEMA_OPERATIONS.fullmatch(node.func.attr):
+        return True
+    return node.func.attr == "execute" and _is_ddl(node)
 
 
 class _WithTables(ast.NodeTransformer):
@@ -98,17 +139,6 @@ class _WithTables(ast.NodeTransformer):
             node.func = ast.parse("sa.Table", mode="eval").body
             node.args.insert(1, ast.parse("sa.MetaData()", mode="eval").body)
         return node
-
-
-def _changes(node: ast.AST) -> list[ast.Call]:
-    return [
-        call
-        for call in ast.walk(node)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr in CALLS
-        and not _is_ddl(call)
-    ]
 
 
 def _is_ddl(call: ast.Call) -> bool:

@@ -16,10 +16,12 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
 from ...config import settings
@@ -28,7 +30,7 @@ from ...paths import relative
 from ..autogenerate import NOT_OF_THE_MODELS
 from ..connection import make_engine, with_connection
 from ..formatting import formatted
-from ..from_scratch.reflection import note_partitioning
+from ..from_scratch.reflection import leave_out_copies, note_partitioning
 from ..models import PACKAGE
 from ..revision_files import write_text
 from ..schema_dump import VERSION_TABLE
@@ -47,7 +49,7 @@ TYPES = text(
     """
 )
 OTHER = '''
-class Other(UserDefinedType[Any]):
+class PostgresType(UserDefinedType[Any]):
     """A type of Postgres that SQLAlchemy has none for."""
 
     cache_ok = True
@@ -103,12 +105,14 @@ def _models_of(connection: Connection) -> str:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # a type that it does not know stands out
-        metadata.reflect(connection, schema=schema, only=is_wanted)
-    note_partitioning(metadata, connection)
+        metadata.reflect(connection, schema=schema, only=is_wanted, resolve_fks=False)
+    leave_out_copies(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{settings.migration_address} has no tables to write models of.")
     for table in metadata.tables.values():
+        _leave_out_details(table)
         _shorten_names(table)
+    note_partitioning(metadata, connection)
     # Names that follow it are left out of the models. While it reads, it would change them.
     metadata.naming_convention = own_metadata.naming_convention
     definitions = {row.relname: row.definition for row in connection.execute(INDEXES)}
@@ -141,13 +145,21 @@ def _generated(
     def render_index(index: Index) -> str:
         """Also with what is no plain column: an order, an operator class, an expression."""
         columns = KEY.search(definitions[str(index.name)])
-        plain = ", ".join(_quoted(connection, column.name) for column in index.columns)
+        classes = index.dialect_kwargs.get("postgresql_ops") or {}
+        plain = ", ".join(
+            " ".join(filter(None, (_quoted(connection, column.name), classes.get(column.name))))
+            for column in index.columns
+        )
         if columns is None or columns[1] == plain:
             return str(render_plain(index))
-        options = "".join(f", {name}={value!r}" for name, value in index.kwargs.items() if value)
+        options = "".join(
+            f", {name}={value!r}"
+            for name, value in index.kwargs.items()
+            if value and name != "postgresql_ops"
+        )
         unique = ", unique=True" if index.unique else ""
         generator.add_literal_import("sqlalchemy", "text")
-        parts = ", ".join(f"text({part.strip()!r})" for part in PART.findall(columns[1]))
+        parts = ", ".join(f"text({escaped(part.strip())!r})" for part in PART.findall(columns[1]))
         return f"Index({index.name!r}, {parts}{unique}{options})"
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
@@ -178,7 +190,7 @@ def _generated(
         type_: Any = column.type
         if isinstance(type_, NullType):
             name = types[(column.table.schema or "public", column.table.name, column.name)]
-            return f"Other({name!r})"
+            return f"PostgresType({name!r})"
         if not isinstance(type_, DOMAIN):
             return str(render_other(column))
         base: Any = type_.data_type
@@ -189,16 +201,48 @@ def _generated(
         where = f", schema={type_.schema!r}" if type_.schema else ""
         return f"DOMAIN({type_.name!r}, {of}{where}, create_type=False)"
 
+    def render_constraint(constraint: Any) -> str:
+        """A check as Postgres writes it, and what a unique constraint has besides its columns."""
+        if isinstance(constraint, CheckConstraint):
+            condition = escaped(getattr(constraint.sqltext, "text", str(constraint.sqltext)))
+            return f"CheckConstraint({condition!r}, name={constraint.name!r})"
+        rendered = str(render_any_constraint(constraint))
+        if isinstance(constraint, UniqueConstraint):
+            details = {"deferrable": constraint.deferrable, "initially": constraint.initially}
+            details |= {name: value for name, value in constraint.dialect_kwargs.items() if value}
+            more = "".join(
+                f", {name}={value!r}"
+                for name, value in details.items()
+                if value and name not in rendered
+            )
+            rendered = f"{rendered.removesuffix(')')}{more})"
+        return rendered
+
+    def find_free_name(name: str, *arguments: Any, **options: Any) -> str:
+        """Names that a declarative class has a meaning for are none for its attributes."""
+        free = f"{name}_" if name in ("registry", "type_annotation_map") else name
+        return str(find_name(free, *arguments, **options))
+
+    render_any_constraint = generator.render_constraint
+    generator.render_constraint = render_constraint
+    find_name, generator.find_free_name = generator.find_free_name, find_free_name
     render_other, generator.render_column_type = generator.render_column_type, render_type
     render_any, generator.render_column = generator.render_column, render_column
     render_plain, generator.render_index = generator.render_index, render_index
     generator.generate_base = use_own_base
     # What an enum is rendered with is not imported.
     code = str(generator.generate()).replace("metadata=MetaData()", "metadata=Base.metadata")
-    if "Other(" in code:
+    if "PostgresType(" in code:
         imports = "from typing import Any\nfrom sqlalchemy.types import UserDefinedType\n"
-        code = imports + code.replace("\n\n\n", f"\n\n\n{OTHER}\n\n\n", 1)
+        code = imports + re.sub(
+            r"^(?=class |t_\w+ = )", f"{OTHER}\n\n\n", code, count=1, flags=re.M
+        )
     return f'"""The tables that were there before the migrations. The team\'s."""\n\n{code}'
+
+
+def escaped(sql: str) -> str:
+    """SQL for `text()`, to which a colon before a word is a parameter."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
 def _quoted(connection: Connection, name: str) -> str:
@@ -212,6 +256,19 @@ class _Complete(str):
 
     def __repr__(self) -> str:
         return f"conv({str(self)!r})"
+
+
+def _leave_out_details(table: Table) -> None:
+    """What sqlacodegen writes wrongly: where it matters, the revision says it in SQL."""
+    for option in list(table.dialect_kwargs):
+        del table.dialect_kwargs[option]
+    for column in table.columns:
+        default: Any = getattr(column.server_default, "arg", None)
+        if isinstance(default, TextClause):
+            default.text = escaped(default.text)
+    for constraint in list(table.constraints):
+        if isinstance(constraint, CheckConstraint) and not str(constraint.sqltext):
+            table.constraints.discard(constraint)
 
 
 def _shorten_names(table: Table) -> None:

@@ -1,13 +1,14 @@
 """`db squash`: one revision in the place of many, with the id of the last of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, to_tuple
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 
 from ...config import settings
 from ...database.address import Address
@@ -23,6 +24,22 @@ from ..schema_dump import Schema
 from ..scratch import replay, scratch_databases
 from ..terminal import require_consent, tell
 from .data_changes import carried_over, data_changes_in
+
+WITHOUT_DATA = (
+    "Squash without --with-data, and write what a new database needs into a revision of its own."
+)
+
+# Values of the others are new each time.
+STEADY_COLUMNS = text(
+    """
+    SELECT n.nspname, c.relname, a.attname FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND coalesce(pg_get_expr(d.adbin, d.adrelid), '') !~* 'now\\(|current_|random|uuid|clock_|timeofday'
+    ORDER BY a.attname
+    """
+)
 
 UNDO = "git restore --source=HEAD --staged --worktree migrations"
 
@@ -67,7 +84,7 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
         rows = _rows_in(old, wanted.schema)
         if data:
             source = carried_over(folded, source)
-            made = try_source(source, make)
+            made = _run_with_data(source, make)
             _require_the_same_rows(rows, _rows_in(made, wanted.schema))
     for line in _about_data(folded, rows, carried=data):
         tell(line)
@@ -99,14 +116,18 @@ def _files(script: ScriptDirectory) -> list[tuple[str, Path]]:
 
 def _target(script: ScriptDirectory, to: str | None) -> Script:
     heads = script.get_heads()
-    if to is None and len(heads) != 1:
+    if not heads:
+        raise CommandError("There is no revision yet, so there is nothing to squash.")
+    if to is None and len(heads) > 1:
         raise CommandError(
             f"The history has {len(heads)} heads. Join them (uv run alembic merge heads), or say which "
             "revision is the last that is folded: uv run db squash --to <revision>"
         )
     target = script.get_revision(to or "head")
     if target is None:
-        raise CommandError("There is no revision yet, so there is nothing to squash.")
+        raise CommandError(
+            f"There is no revision {to}. uv run alembic history shows those that there are."
+        )
     return target
 
 
@@ -171,41 +192,66 @@ def _as_that_of(target: Script, source: str, replaced: list[str]) -> str:
     )
 
 
-def _rows_in(database: Address, schema: Schema) -> dict[str, int]:
-    """How many rows each table has."""
-    names = [(thing.schema, thing.name) for thing in schema if thing.kind == "TABLE"]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a table holds."""
 
-    def count(connection: Connection) -> dict[str, int]:
+    count: int
+    digest: str  # of all values but those that are new each time, such as now()
+
+
+def _rows_in(database: Address, schema: Schema) -> dict[str, Rows]:
+    """The rows of each table."""
+    tables = [(thing.schema, thing.name) for thing in schema if thing.kind == "TABLE"]
+
+    def read(connection: Connection) -> dict[str, Rows]:
         quote = connection.dialect.identifier_preparer.quote_identifier
-        return {
-            f"{schema}.{name}": connection.exec_driver_sql(
-                f"SELECT count(*) FROM {quote(schema)}.{quote(name)}"
-            ).scalar_one()
-            for schema, name in names
-        }
+        columns: dict[tuple[str, str], list[str]] = {}
+        for row in connection.execute(STEADY_COLUMNS):
+            columns.setdefault((row.nspname, row.relname), []).append(quote(row.attname))
+        found = {}
+        for table in tables:
+            values = ", ".join(columns.get(table, []))
+            query = (
+                f"SELECT count(*), coalesce(md5(string_agg(value, E'\\n' ORDER BY value)), '') "
+                f"FROM (SELECT ROW({values})::text AS value FROM {'.'.join(map(quote, table))}) rows"
+            )
+            found[".".join(table)] = Rows(*connection.exec_driver_sql(query).one())
+        return found
 
-    return with_connection(make_engine(database, settings.migration_driver), count)
+    return with_connection(make_engine(database, settings.migration_driver), read)
 
 
-def _require_the_same_rows(wanted: dict[str, int], made: dict[str, int]) -> None:
+def _require_the_same_rows(wanted: dict[str, Rows], made: dict[str, Rows]) -> None:
     wrong = [
-        f"{table} ({made.get(table, 0)} in place of {count})"
-        for table, count in wanted.items()
-        if made.get(table, 0) != count
+        f"{table} ({made[table].count} rows in place of {rows.count})"
+        if made[table].count != rows.count
+        else f"{table} (other values)"
+        for table, rows in wanted.items()
+        if made[table] != rows
     ]
     if wrong:
         raise CommandError(
-            f"What was carried over makes other rows: {', '.join(wrong)}. Squash without --with-data, and "
-            "write what a new database needs into a revision of its own."
+            f"What was carried over makes other rows: {', '.join(wrong)}. {WITHOUT_DATA}"
         )
 
 
-def _about_data(folded: list[Script], rows: dict[str, int], *, carried: bool) -> Iterator[str]:
+def _run_with_data(source: str, make: Callable[[], Address]) -> Address:
+    try:
+        return try_source(source, make)
+    except CommandError as error:
+        reason = re.sub(r"^\S*revision\.py:\d+: | This revision is not marked.*$", "", str(error))
+        raise CommandError(
+            f"What was carried over cannot be run on the newest schema: {reason} {WITHOUT_DATA}"
+        ) from error
+
+
+def _about_data(folded: list[Script], rows: dict[str, Rows], *, carried: bool) -> Iterator[str]:
     for one in folded:
         if lines := data_changes_in(Path(one.path)):
             where = f"{relative(Path(one.path))}:{lines[0]}"
             yield f"{one.revision} ({one.doc}) changes rows, or may: {where}"
-    filled = [f"{table} ({count})" for table, count in rows.items() if count]
+    filled = [f"{table} ({found.count})" for table, found in rows.items() if found.count]
     if filled and not carried:
         yield (
             f"A new database would not have the rows that the history makes: {', '.join(filled)}. To carry "
@@ -221,8 +267,7 @@ def _about(written: FromScratch, folded: list[Script], target: Script) -> Iterat
         "objects with SQL. Two databases, made by the old history and by it, have the same dump."
     )
     if written.leftovers:
-        names = ", ".join(str(one.thing) for one in written.leftovers)
-        yield f"Its downgrade leaves behind: {names}."
+        yield f"Its downgrade leaves behind: {', '.join(written.leftovers)}."
     yield (
         f"A database at {target.revision} or later sees nothing to do. An older one has to be brought to "
         f"{target.revision} by the code from before; this one refuses it."

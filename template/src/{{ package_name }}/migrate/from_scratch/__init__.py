@@ -22,7 +22,7 @@ from ..command import run_command
 from ..connection import make_engine
 from ..formatting import formatted
 from ..revision_files import VERSIONS
-from ..schema_dump import Difference, Thing, comparable, differences
+from ..schema_dump import Thing, comparable, differences
 from .layout import Layout, everything_as_sql, laid_out
 from .restore import WITHOUT_BODIES, lasting
 from .statements import WITH_BODIES, Statements
@@ -41,7 +41,7 @@ class FromScratch:
     source: str  # its text
     with_operations: list[str]  # names of tables
     with_sql: list[Thing]
-    leftovers: list[Difference]  # after a downgrade
+    leftovers: list[str]  # what its downgrade leaves behind
 
 
 def write_from_scratch(
@@ -124,8 +124,12 @@ def _tried(
                 "The revision that was to make everything from scratch makes something else, so it "
                 "was not kept:\n" + "\n".join(map(str, wrong))
             )
-        run(command.downgrade, "base")
-        leftovers = differences(comparable(Wanted.of(database).schema), {}, "left", "")
+        try:
+            run(command.downgrade, "base")
+            left = comparable(Wanted.of(database).schema)
+            leftovers = [str(one.thing) for one in differences(left, {}, "left", "")]
+        except CommandError as error:
+            leftovers = [f"everything, because it fails ({error})"]
     return FromScratch(
         name,
         source,

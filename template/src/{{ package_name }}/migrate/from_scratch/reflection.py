@@ -30,6 +30,13 @@ PLAIN = (
 )
 
 
+COPIES = text(
+    """
+    SELECT n.nspname, c.relname, k.conname FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype = 'f' AND k.conparentid <> 0
+    """
+)
 PARTITIONED = text(
     """
     SELECT n.nspname, c.relname, pg_get_partkeydef(c.oid)
@@ -51,6 +58,7 @@ def metadata_of(connection: Connection, schemas: Iterable[str]) -> MetaData:
                 only=lambda name, _metadata: name != VERSION_TABLE,
                 resolve_fks=False,
             )
+    leave_out_copies(metadata, connection)
     note_partitioning(metadata, connection)
     for table in metadata.tables.values():
         for constraint in table.constraints:
@@ -60,6 +68,20 @@ def metadata_of(connection: Connection, schemas: Iterable[str]) -> MetaData:
         for column in table.columns:
             _simplify_column(column)
     return metadata
+
+
+def leave_out_copies(metadata: MetaData, connection: Connection) -> None:
+    """Leave out the foreign keys that Postgres makes by itself, to each partition of a table that is
+    referred to.
+    """
+    copies = {tuple(row) for row in connection.execute(COPIES)}
+    for table in metadata.tables.values():
+        for key in list(table.foreign_key_constraints):
+            if (table.schema or "public", table.name, key.name) in copies:
+                table.constraints.discard(key)
+                for element in key.elements:
+                    table.foreign_keys.discard(element)
+                    element.parent.foreign_keys.discard(element)
 
 
 def note_partitioning(metadata: MetaData, connection: Connection) -> None:

@@ -38,9 +38,23 @@ class Wanted:
         drops = [
             line
             for line in read_drops(database, *OPTIONS, *options)
-            if line not in ours and not line.startswith(tuple(f"DROP {kind} " for kind in without))
+            if line not in ours
+            and not line.startswith(tuple(f"DROP {kind} " for kind in without))
+            and not _goes_with_its_table(line, schema)
         ]
         return cls(schema, drops)
+
+
+def _goes_with_its_table(drop: str, schema: Schema) -> bool:
+    """Whether it drops an index or a constraint by itself, but for foreign keys: those of partitions
+    cannot be dropped so, and all of them go with their table.
+    """
+    if drop.startswith("DROP INDEX "):
+        return True
+    _, found, name = drop.partition(" DROP CONSTRAINT ")
+    plain = name.strip('"').replace('""', '"')
+    keys = (thing for thing in schema if thing.kind == "FK CONSTRAINT")
+    return bool(found) and not any(thing.name.endswith(f" {plain}") for thing in keys)
 
 
 def _is_of(thing: Thing, kinds: Sequence[str]) -> bool:
