@@ -92,6 +92,10 @@ class DatabaseCommandLine(CommandLine):
                 f"alembic.ini cannot be read: {' '.join(str(error).split())}. A percent sign in the path of the "
                 "project is more than Alembic bears: move it to a folder without one."
             )
+        except OSError as error:
+            if wants_traceback:
+                raise
+            _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
         except DBAPIError as error:
             if wants_traceback:
                 raise

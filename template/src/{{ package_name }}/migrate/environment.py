@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from logging.config import fileConfig
@@ -10,6 +11,7 @@ from alembic import context
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, engine_from_config
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.pool import NullPool
 
 from .command import compares
@@ -37,11 +39,17 @@ def run(migrate: Migrate) -> None:
     """
     config = context.config
     is_the_program = config.cmd_opts is not None
-    with readable_errors(), without_garbage_collection() if is_the_program else nullcontext():
+    with (
+        readable_errors(),
+        warnings.catch_warnings(),
+        without_garbage_collection() if is_the_program else nullcontext(),
+    ):
         _configure_logging(config)
         require_sound(context.script)
         if compares(config):  # the other commands never look at the models
             load_models()
+            # It is compared by its name, in a model that knows it.
+            warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
         if context.is_offline_mode():
             migrate(None)
         else:

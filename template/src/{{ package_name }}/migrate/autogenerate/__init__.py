@@ -1,9 +1,10 @@
 """What autogenerate compares. What becomes of the differences is in `review`."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, text
@@ -86,9 +87,18 @@ def comparison(metadata: MetaData, connection: Connection | None = None) -> dict
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": include_object,
+        "render_item": _import_type,
         "compare_server_default": True,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     }
+
+
+def _import_type(kind: str, item: object, context: AutogenContext) -> Literal[False]:
+    """Import what a type of nobody else's but the project's, or a library's, is written with."""
+    module = type(item).__module__
+    if kind == "type" and module.partition(".")[0] != "sqlalchemy":
+        context.imports.add(f"import {module}")
+    return False
 
 
 def _is_no_view(

@@ -87,6 +87,10 @@ def baseline(config: Config, *, yes: bool) -> list[str]:
 def _mark(address: Address, heads: list[str], *, yes: bool) -> list[str]:
     """Mark a history as applied to a database that has what it makes."""
     name = f"revision {', '.join(heads)}"
+    if not any(thing.kind == "TABLE" for thing in read_schema(address, *_options())):
+        raise CommandError(
+            f"The {address} is empty. Make what the revisions say: uv run alembic upgrade head"
+        )
     if different := differences_to_history(address, *heads, name=name):
         raise ModelsDifferError(
             f"The project has revisions already, and the {address} is not what they make:\n"

@@ -10,6 +10,7 @@ from ...database.schema import SCHEMA
 from .. import databases
 from ..advisory_lock import lock_holder
 from ..connection import make_engine, with_connection
+from ..errors import explain_refusal
 from ..scratch import replay, scratch_databases
 from ..terminal import require_consent
 
@@ -90,5 +91,7 @@ def _swap(connection: Connection, new: str, old: str) -> None:
     databases.drop(connection, old)
     try:
         databases.execute(connection, "ALTER DATABASE %I RENAME TO %I", new, old)
-    except DBAPIError as error:  # somebody has made one of that name meanwhile
-        raise CommandError(f'Database "{old}" was dropped: {error}. uv run db start') from error
+    except DBAPIError as error:
+        raise CommandError(
+            f'Another process has made database "{old}" anew at the same time: {explain_refusal(error)}'
+        ) from error

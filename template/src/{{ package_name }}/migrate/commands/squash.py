@@ -14,6 +14,7 @@ from ...config import settings
 from ...database.address import Address
 from ...paths import relative
 from ..connection import make_engine, with_connection
+from ..formatting import formatted
 from ..from_scratch import FromScratch, Wanted, try_source, write_from_scratch
 from ..from_scratch.reflection import metadata_of
 from ..git import git, remove, tracked
@@ -81,6 +82,7 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
             message=target.doc,
         )
         source = _as_that_of(target, written.source, [one.revision for one in folded[:-1]])
+        source = formatted(source, Path(target.path))
         rows = _rows_in(old, wanted.schema)
         if data:
             source = carried_over(folded, source)
