@@ -109,6 +109,12 @@ def take_out(
         ),
         f"{relative(file.path)} is gone.",
         _undo(file, kept, restored, applied=applied),
+        *(
+            f"Undone, {relative(path)} has to follow {name} again (down_revision), by hand: it has "
+            "changes that git does not have."
+            for path in relinked
+            if path not in kept
+        ),
         "What it made may still be in the models: uv run alembic check",
     ]
 
