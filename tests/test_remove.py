@@ -65,6 +65,13 @@ def test_what_follows_it_is_linked_anew_on_a_persons_word(project: Project) -> N
     assert files(project) == before
 
 
+def test_what_an_undo_cannot_bring_back_is_said(project: Project) -> None:
+    b, follower = rev(project, "b"), revision(project, "c")
+    follower.write_text(f"{follower.read_text()}# edited\n")
+    done = project.db("remove", b, "--yes")
+    assert f"{follower.name} has to follow {b} again (down_revision), by hand" in done.stderr
+
+
 def test_the_one_before_the_first_is_base(project: Project) -> None:
     project.db("remove", FIRST, "--published", "--yes")
     assert history(project) == ["a", "b", "c"]
