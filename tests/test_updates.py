@@ -1,6 +1,7 @@
 """`copier update` from every release to the working tree: what an untouched project becomes."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,18 @@ def test_release_by_release_makes_a_project_what_a_new_one_is(
         assert project.git("status", "--porcelain") == "", "a second update changes something"
 
 
-@answered
-@pytest.mark.parametrize("version", [*RELEASES][:-1])  # the newest is the last hop above
+def hops() -> Iterator[Any]:
+    """Every release with every set of answers, but for the newest, which is the last hop above. The
+    suite has each release and each set once.
+    """
+    for version in [*RELEASES][:-1]:
+        for name in ANSWERED:
+            is_once = name == ANSWERED[0] or version == [*RELEASES][0]
+            marks = () if is_once else (pytest.mark.full,)
+            yield pytest.param(version, ANSWERS[name], id=f"{version}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("version", "answers"), hops())
 def test_one_hop_makes_a_project_what_a_new_one_is(
     releases: Releases, tmp_path: Path, version: str, answers: dict[str, Any]
 ) -> None:
