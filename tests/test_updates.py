@@ -37,7 +37,7 @@ def hops() -> Iterator[Any]:
     """
     for version in [*RELEASES][:-1]:
         for name in ANSWERED:
-            is_once = name == ANSWERED[0] or version == [*RELEASES][0]
+            is_once = name == ANSWERED[0] or version == next(iter(RELEASES))
             marks = () if is_once else (pytest.mark.full,)
             yield pytest.param(version, ANSWERS[name], id=f"{version}-{name}", marks=marks)
 
