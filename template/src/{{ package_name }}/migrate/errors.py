@@ -70,10 +70,10 @@ def readable_errors() -> Iterator[None]:
         raise CommandError(_explain_failed_statement(error)) from error
     except PendingRollbackError as error:
         # The connection was lost in an autocommit_block, which Alembic then wants to commit.
-        first = error.__context__
-        if not isinstance(first, DBAPIError):
+        lost = _first_of_the_driver(error)
+        if lost is None:
             raise
-        raise CommandError(explain_lost_connection(first)) from error
+        raise CommandError(explain_lost_connection(lost)) from error
     except SQLAlchemyError as error:
         place = _place_in_a_revision(error)
         if place is None:
@@ -156,6 +156,14 @@ def _explain_failed_statement(error: Exception) -> str:
         f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)} "
         f"This revision is {state}, then run the command again."
     )
+
+
+def _first_of_the_driver(error: BaseException) -> DBAPIError | None:
+    """The error of the driver's that another came of."""
+    before = error.__context__
+    if before is None or isinstance(before, DBAPIError):
+        return before
+    return _first_of_the_driver(before)
 
 
 def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:

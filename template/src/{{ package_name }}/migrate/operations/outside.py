@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import Row, TextClause, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..retries import Retries
 from ..timeouts import milliseconds
@@ -77,7 +77,7 @@ def undone_by(undo: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except DBAPIError:
-        with suppress(DBAPIError):
+        with suppress(SQLAlchemyError):  # there may be no connection any more
             undo()
         raise
 
