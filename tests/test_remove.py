@@ -253,9 +253,9 @@ def test_every_name_that_alembic_takes(project: Project) -> None:
     project.db("remove", "heads")
     write_revision(project, "one", "SELECT 1", "SELECT 1")
     write_revision(project, "two", "SELECT 1", "SELECT 1", "--head", b, "--splice")
-    assert f"head may be each of {rev(project, 'one')}, {rev(project, 'two')}" in refused(
-        project, "head"
-    )
+    text = refused(project, "head")
+    assert "head may be each of" in text
+    assert {rev(project, "one"), rev(project, "two")} <= set(re.findall(r"\w+", text))
     done = project.db("remove", "-h")
     assert "--published" in done.stdout
 

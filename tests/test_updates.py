@@ -42,7 +42,7 @@ def hops() -> Iterator[Any]:
             yield pytest.param(version, ANSWERS[name], id=f"{version}-{name}", marks=marks)
 
 
-@pytest.mark.parametrize(("version", "answers"), hops())
+@pytest.mark.parametrize(("version", "answers"), [*hops()])
 def test_one_hop_makes_a_project_what_a_new_one_is(
     releases: Releases, tmp_path: Path, version: str, answers: dict[str, Any]
 ) -> None:
