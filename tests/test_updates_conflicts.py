@@ -34,9 +34,14 @@ def commands_of(message: str) -> list[str]:
     return [line for line in lines if line.startswith(("git ", "uv "))]
 
 
-def test_a_line_that_both_changed_is_a_conflict_in_that_file_alone(fork: Releases) -> None:
+@pytest.mark.parametrize("ignored", ["", "*.rej\n"])
+def test_a_line_that_both_changed_is_a_conflict_in_that_file_alone(
+    fork: Releases, ignored: str
+) -> None:
     project = fork.made()
     change(project.path / "alembic.ini", "timezone = UTC", "timezone = Europe/Berlin")
+    with (project.path / ".gitignore").open("a") as file:
+        file.write(ignored)
     project.commit()
     done = project.update(LATER)
     assert project.conflicts() == {"alembic.ini": "UU"}
