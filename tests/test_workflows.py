@@ -12,17 +12,15 @@ from conftest import Render
 from project import ROOT, run
 
 # What the token of each job may do.
-JOBS = {
-    "ours": {
-        "ci.yml": {"test": {"contents": "read"}, "bare": {"contents": "read"}},
-    },
+PERMISSIONS = {
+    "ours": {"test": {"contents": "read"}, "bare": {"contents": "read"}},
     "rendered": {
-        "ci.yml": {"check": {"contents": "read"}},
-        "template.yml": {"update": {"contents": "write", "pull-requests": "write"}},
+        "check": {"contents": "read"},
+        "update": {"contents": "write", "pull-requests": "write"},
     },
 }
 
-both = pytest.mark.parametrize("whose", JOBS)
+both = pytest.mark.parametrize("whose", PERMISSIONS)
 
 
 @pytest.fixture
@@ -71,17 +69,16 @@ def test_dependabot_moves_the_pins(github: Path) -> None:
 
 @both
 def test_a_job_may_do_what_it_has_to(whose: str, github: Path) -> None:
-    workflows = {path.name: yaml.safe_load(path.read_text()) for path in github.glob("workflows/*")}
-    for workflow in workflows.values():
-        assert workflow["permissions"] == {}  # a new job gets none that it does not name
+    permissions = {}
+    for path in github.glob("workflows/*"):
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] in ({}, {"contents": "read"})  # what a new job begins with
         assert workflow["concurrency"]
-        for job in workflow["jobs"].values():
+        for name, job in workflow["jobs"].items():
+            permissions[name] = workflow["permissions"] | job.get("permissions", {})
             assert job["timeout-minutes"] <= 30
             for step in job["steps"]:
                 assert "${{" not in step.get("run", ""), "may be anybody's text in a script"
                 if "checkout" in step.get("uses", ""):
                     assert step["with"]["persist-credentials"] is False
-    assert {
-        name: {job: steps["permissions"] for job, steps in workflow["jobs"].items()}
-        for name, workflow in workflows.items()
-    } == JOBS[whose]
+    assert permissions == PERMISSIONS[whose]
