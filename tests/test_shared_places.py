@@ -18,8 +18,6 @@ from dotenv import dotenv_values
 from project import Project, clean_environment, said, wait_until
 from server import Database
 
-pytestmark = pytest.mark.typed
-
 AS_ROOT = os.geteuid() == 0
 SERVER_UID = pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.geteuid()
 
@@ -36,7 +34,6 @@ with throwaway_server() as address:
 def project(rendered: Render, tmp_path: Path) -> Iterator[Project]:
     """A new project; what it starts is stopped."""
     project = rendered().copy(tmp_path / "my-service")
-    project.run("true")
     yield project
     project.db("stop", ok=False)
     shutil.rmtree((project.path / ".postgres").resolve(), ignore_errors=True)
@@ -56,14 +53,15 @@ class Worker:
     """A process that uses the server for tests."""
 
     def __init__(self, project: Project) -> None:
+        assert project.tools
         self.process = subprocess.Popen(
-            [project.path / ".venv" / "bin" / "python", "-c", WORKER],
+            [project.tools / "bin" / "python", "-c", WORKER],
             cwd=project.path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=clean_environment() | project.environment,
+            env=clean_environment() | {"PYTHONPATH": str(project.path / "src")},
         )
 
     def port(self) -> int:
@@ -188,7 +186,6 @@ def test_a_copied_project_leaves_the_original_s_server_alone(
         original.port()
         server = postmaster_of(folder_of(project))
         copy = project.copy(tmp_path / "copy")
-        copy.run("true")
         note_of(copy).write_text(note_of(project).read_text())
         with worker(copy) as other:
             other.port()

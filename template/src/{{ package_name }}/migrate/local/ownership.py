@@ -1,5 +1,5 @@
-"""Files and folders that must be ours: where others can write too, they may lay theirs, or a link,
-before we do.
+"""Files and folders that must belong to this account. Where other accounts can write, one of them may
+put a file, a folder or a link there first.
 """
 
 import os
