@@ -98,9 +98,10 @@ def pooler(program: Path, database: Database, mode: str, **settings: object) -> 
     if os.geteuid() == 0:  # which PgBouncer refuses to be
         nobody = pwd.getpwnam("nobody")
         account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        for path in (folder, folder / "users", folder / "ini"):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
         program = _within_reach(program, folder)
+        # The folder comes last: from then on others than root may put a link into it.
+        for path in (folder / "users", folder / "ini", folder):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
     libraries = [str(path) for path in program.parents[1].glob("lib/*-linux-gnu")]
     process = subprocess.Popen(
         [program, "--quiet", folder / "ini"],

@@ -33,10 +33,12 @@ PRELOADED = (
 @cache
 def _server(python: Path) -> str:
     """The address of the process that forks, started when it is first wanted."""
-    address = tempfile.mktemp(prefix="prefork-", suffix=".sock")
+    folder = tempfile.TemporaryDirectory(prefix="prefork-")  # nobody else can enter it
+    address = str(Path(folder.name) / "socket")
     process = subprocess.Popen([python, "-P", __file__, address], stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()  # it listens
+    atexit.register(folder.cleanup)
     atexit.register(process.wait)
     atexit.register(process.terminate)
     atexit.register(process.stdout.close)

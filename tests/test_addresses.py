@@ -1,7 +1,9 @@
 """What the DB_* settings say is what Postgres gets, whatever their characters."""
 
+import os
 import shutil
 import ssl
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,22 +93,21 @@ def test_hosts_may_be_ipv6_or_names(
 def test_the_host_may_be_the_directory_of_a_unix_socket(
     drivers: dict[str, Project], tmp_path: Path, driver: str
 ) -> None:
-    # Its name has what a URL would take for something else.
-    directory = Path("/tmp") / f"socket %2F?a=b&c {uuid.uuid4().hex[:8]}"
-    directory.mkdir()
-    directory.chmod(0o777)
-    try:
-        with server_of_its_own(drivers[driver], tmp_path) as (project, database):
-            with database.connect() as connection:
-                connection.execute(
-                    sql.SQL("ALTER SYSTEM SET unix_socket_directories = {}").format(str(directory))
-                )
-            project.db("stop")
-            project.db("start")
-            project.given(DB_HOST=str(directory)).alembic("upgrade", "head")
-            assert owner_of_notes(database) == database.user
-    finally:
-        shutil.rmtree(directory)
+    with (
+        # Its name has what a URL would take for something else.
+        tempfile.TemporaryDirectory(prefix="socket %2F?a=b&c ", dir="/tmp") as directory,
+        server_of_its_own(drivers[driver], tmp_path) as (project, database),
+    ):
+        if os.geteuid() == 0:  # the server is not root
+            shutil.chown(directory, "nobody")
+        with database.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER SYSTEM SET unix_socket_directories = {}").format(directory)
+            )
+        project.db("stop")
+        project.db("start")
+        project.given(DB_HOST=directory).alembic("upgrade", "head")
+        assert owner_of_notes(database) == database.user
 
 
 @driver

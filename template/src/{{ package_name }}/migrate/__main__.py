@@ -1,10 +1,15 @@
 """The `db` command. What can be done without Alembic and SQLAlchemy is done before they are imported."""
 
 import sys
+from pathlib import Path
 
 
-def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage."""
+def main(*, chosen: bool = False) -> None:
+    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage.
+
+    Args:
+        chosen: the command names this package, so it is not that of another project.
+    """
     if sys.argv[1:] == ["migrate"]:
         from .quick import is_at_head
 
@@ -13,16 +18,19 @@ def main() -> None:
             return
     if sys.argv[1:2] == ["record_head"] and sys.argv[2:]:  # after every new revision
         from .head_file import record_heads
+        from .project import WrongProjectError, run_elsewhere
 
         try:
-            record_heads()
-        except ValueError as error:
+            folder = Path(sys.argv[2]).resolve().parent
+            if not run_elsewhere(folder, sys.argv[1:], chosen=chosen):
+                record_heads()
+        except (ValueError, WrongProjectError) as error:
             sys.exit(f"migrations/head.txt was not written: {error}")
         return
     from .cli import run
 
-    run()
+    run(chosen=chosen)
 
 
 if __name__ == "__main__":
-    main()
+    main(chosen=True)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.config import Config
@@ -9,6 +10,7 @@ from alembic.util import CommandError
 
 from ..paths import PROJECT_ROOT
 from .command_line import DatabaseCommandLine
+from .project import WrongProjectError, run_elsewhere, working_folder
 
 # Commands import what they do when they run: every other one shares the command line with them.
 
@@ -216,10 +218,12 @@ def migrate(config: Config) -> None:
     upgrade(config, "head")
 
 
-def run() -> None:
-    """Run the command of sys.argv."""
-    if not Path("alembic.ini").exists():
-        os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
+def run(*, chosen: bool = False) -> None:
+    """Run the command of sys.argv.
+
+    Args:
+        chosen: the command names this package, so it is not that of another project.
+    """
     command_line = DatabaseCommandLine(prog="db")
     commands = (
         start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, plan, graph, rebase,
@@ -227,10 +231,27 @@ def run() -> None:
     )  # fmt: skip
     for command in commands:
         command_line.register_command(command)
+    named = command_line.parser.parse_args().config or []
+    words = [word for word in sys.argv[1:] if not named or word not in ("-c", "--config", *named)]
+    try:
+        if run_elsewhere(_folder_of_the_configuration(named), words, chosen=chosen):
+            return
+    except WrongProjectError as error:
+        sys.exit(f"FAILED: {error}")
+    if not Path("alembic.ini").exists():
+        os.environ.setdefault("ALEMBIC_CONFIG", str(PROJECT_ROOT / "alembic.ini"))
     try:
         command_line.main()
     except KeyboardInterrupt:
         sys.exit(130)  # what a shell reports for Ctrl-C
+
+
+def _folder_of_the_configuration(named: Sequence[str]) -> Path:
+    """The folder of the alembic.ini that is named; else that in which Alembic looks for one."""
+    for name in (*named, os.environ.get("ALEMBIC_CONFIG", "")):
+        if name and Path(name).name != "pyproject.toml":
+            return Path(name).resolve().parent
+    return working_folder()
 
 
 def _require_unix() -> None:

@@ -30,7 +30,9 @@ def write_diagram(path: Path, diagram: str, name: str) -> None:
         text = contents(path, diagram, name)
         scratch = path.with_name(f".{path.name}.new")
         try:
-            scratch.write_bytes(text.encode())
+            scratch.unlink(missing_ok=True)
+            with scratch.open("xb") as file:  # the folder may be one like /tmp: no link is followed
+                file.write(text.encode())
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)

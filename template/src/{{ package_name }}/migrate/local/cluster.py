@@ -16,6 +16,7 @@ from alembic.util import CommandError
 from ...database.address import Address
 from .account import server_account
 from .binaries import find_binaries, major_version
+from .ownership import create_file, make_folder, open_file, require_folder
 
 ADMIN = "local_admin"  # the cluster's own superuser; a project's role is made beside it
 PATIENCE = 60  # seconds that a start or a stop may take
@@ -39,6 +40,9 @@ class Cluster:
     """One cluster. Its folder holds `data`, `log` and the password of its superuser.
 
     Callers see to it that only one process at a time starts or stops it.
+
+    Raises:
+        CommandError: the folder is there and belongs to somebody else.
     """
 
     def __init__(self, folder: Path, *, throwaway: bool = False) -> None:
@@ -49,6 +53,8 @@ class Cluster:
         self.pid_file = self.data / "postmaster.pid"
         self.throwaway = throwaway
         self.account = server_account()
+        if os.path.lexists(folder):
+            require_folder(folder, self.account)
 
     def start(self, host: str, port: int) -> None:
         """Start the server, making the cluster first where there is none.
@@ -58,6 +64,9 @@ class Cluster:
         """
         if not self.data.exists():
             self._make()
+        if not os.path.lexists(self.log):
+            create_file(self.log)
+            self.account.give(self.log)
         if not self.is_running:
             # Left behind by a crash; by now its process id may be another program's.
             self.pid_file.unlink(missing_ok=True)
@@ -128,12 +137,12 @@ class Cluster:
 
     def _make(self) -> None:
         """Make the cluster under another name first: one that is there is complete."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.password_file.touch(mode=0o600)
-        self.password_file.write_text(secrets.token_urlsafe(32))
-        self.account.give(self.folder, self.password_file)
+        make_folder(self.folder, self.account, known=("admin-password", "data.new", "log"))
+        create_file(self.password_file, secrets.token_urlsafe(32))
         scratch = self.folder / "data.new"
         shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700)
+        self.account.give(self.password_file, scratch)
         # The C locale sorts in the same way everywhere; from version 17 on it knows the
         # upper and lower case of all languages too.
         locale = ["--locale=C"]
@@ -146,7 +155,9 @@ class Cluster:
         )  # fmt: skip
         if made.returncode != 0:
             raise CommandError(f"Postgres's initdb failed: {made.stderr.strip()}")
-        with (scratch / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+        owners = (os.geteuid() if self.account.uid is None else self.account.uid,)
+        with open_file(scratch / "postgresql.conf", owners=owners) as configuration:
+            configuration.seek(0, os.SEEK_END)
             configuration.write(SETTINGS + (THROWAWAY_SETTINGS if self.throwaway else ""))
         scratch.rename(self.data)
 

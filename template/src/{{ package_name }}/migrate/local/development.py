@@ -15,6 +15,8 @@ from .env_file import add_to_env_file, example_values
 from .folder import FOLDER, LOCK
 from .lock import exclusive
 
+STATE = Path("/var/lib")  # only root can write to it
+
 
 def start_server() -> str:
     """Start the server where it does not run, and make the role and the database of the settings;
@@ -56,7 +58,7 @@ def _settle() -> Cluster:
     account = server_account()
     if not FOLDER.exists() and not account.can_enter(PROJECT_ROOT):
         FOLDER.unlink(missing_ok=True)
-        FOLDER.symlink_to(f"/var/tmp/postgres-{PROJECT_ROOT.name}-{secrets.token_hex(6)}")
+        FOLDER.symlink_to(STATE / f"postgres-{PROJECT_ROOT.name}-{secrets.token_hex(6)}")
     return Cluster(FOLDER.resolve())
 
 

@@ -8,10 +8,10 @@ import os
 import re
 from configparser import RawConfigParser
 from contextlib import suppress
-from pathlib import Path
 
 from ...database.schema import SCHEMA
 from ...paths import PROJECT_ROOT
+from ..project import find_project, working_folder
 from ..revision_files import heads_of, read_revision_files
 from .wire import UnsureError, ask
 
@@ -45,8 +45,7 @@ def is_at_head() -> bool:
 def _require_ordinary_files() -> None:
     """Nothing leads Alembic to another history, another database or another version table."""
     ini = PROJECT_ROOT / "alembic.ini"
-    here = Path("alembic.ini")
-    if "ALEMBIC_CONFIG" in os.environ or (here.exists() and not here.samefile(ini)):
+    if "ALEMBIC_CONFIG" in os.environ or find_project(working_folder()) != PROJECT_ROOT:
         raise UnsureError("another alembic.ini")
     parser = RawConfigParser()
     parser.read_string(ini.read_text(encoding="utf-8"))
