@@ -2,9 +2,22 @@
 
 import sys
 
+from .interruption import ended_by_signals, exit_at_sigterm
+
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage."""
+    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage, 130 and 143
+    stopped by SIGINT and SIGTERM.
+    """
+    if sys.argv[1:2] == ["migrate"]:
+        with ended_by_signals():
+            _run()
+    else:
+        exit_at_sigterm()
+        _run()
+
+
+def _run() -> None:
     if sys.argv[1:] == ["migrate"]:
         from .quick import is_at_head
 
