@@ -246,11 +246,13 @@ def test_a_signal_to_a_process_that_a_revision_forks(render: Render, database: D
 
 
 IN_A_PROGRAM = """
-import asyncio, signal
-from my_service.migrate.command import upgrade_to_head
+import asyncio
+from alembic import command
+from my_service.migrate.command import run_command, upgrade_to_head
 
-before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
 asyncio.run(upgrade_to_head())
+run_command(command.downgrade, "base")
+run_command(command.upgrade, "head")
 """
 
 HANDLERS = """\

@@ -54,13 +54,13 @@ def watch_clients(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def watch(connection: Any, _record: object) -> None:
-        connection.autocommit = True
-        if engine.dialect.is_async:  # asyncpg's own way, which prepares nothing
+        if engine.dialect.driver == "asyncpg":  # its own way, which neither begins nor prepares
             connection.run_async(lambda driver: driver.execute(watching_sql(CHECK)))
-        else:
-            with closing(connection.cursor()) as cursor:
-                cursor.execute(watching_sql(CHECK))
-        connection.autocommit = False
+            return
+        autocommit, connection.autocommit = connection.autocommit, True
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(watching_sql(CHECK))
+        connection.autocommit = autocommit
 
 
 def watching_sql(check: float) -> str:
