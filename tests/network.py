@@ -11,6 +11,7 @@ from contextlib import contextmanager
 SERVER = "10.77.2.2"
 
 _CLONE_NEWNET = 0x40000000
+_LISTEN, _TIME_WAIT = "0A", "06"  # states in /proc/net/tcp
 
 _SETUP = """
 netns add {router}
@@ -67,6 +68,16 @@ class Network:
     def heal(self) -> None:
         """Deliver packets again."""
         self._forward("1")
+
+    def forget_quickly(self) -> None:
+        """Let the server's machine soon give up what it has to say on connections that are closed."""
+        with self.server(), open("/proc/sys/net/ipv4/tcp_orphan_retries", "w") as file:
+            file.write("1")
+
+    def connections(self) -> int:
+        """How many there are on the server's machine, the closed ones that it remembers included."""
+        with self.server(), open("/proc/thread-self/net/tcp") as file:
+            return sum(line.split()[3] not in (_LISTEN, _TIME_WAIT) for line in [*file][1:])
 
     def _forward(self, value: str) -> None:
         with _inside(self.names["router"]), open("/proc/sys/net/ipv4/ip_forward", "w") as file:

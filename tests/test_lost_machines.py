@@ -4,6 +4,7 @@ server frees its locks, and a client does not wait for ever.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -164,6 +165,17 @@ def test_a_unix_socket_needs_none(project: Project, tmp_path: Path) -> None:
                 assert done.stdout.splitlines() == ["unix", "server 0 0 0 0 5s"]
     finally:
         rmtree(folder)
+
+
+def test_a_server_that_does_not_answer_is_said_to_be_one(
+    project: Project, database: Database
+) -> None:
+    path = project.file("src/*/database/address.py")
+    path.write_text(path.read_text().replace("CONNECT_TIMEOUT = 10", "CONNECT_TIMEOUT = 1"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        silent = replace(database, host="127.0.0.1", port=listening.getsockname()[1])
+        done = project.given(**silent.environment).alembic("upgrade", "head", ok=False)
+    assert "no answer in time. Is the server running?" in " ".join(done.stderr.split())
 
 
 LONG = """\
@@ -358,9 +370,11 @@ class Machine:
         self.query("SELECT pg_reload_conf()")
 
     def kill(self) -> None:
-        """Cut its power."""
+        """Cut its power: it forgets its connections and does not close them."""
         [pid, *_] = (self.folder / "data" / "postmaster.pid").read_text().split()
+        self.net.forget_quickly()
         os.kill(int(pid), signal.SIGKILL)
+        wait_until(lambda: self.net.connections() == 0)
 
     def query(self, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query, asked on the machine itself."""

@@ -16,6 +16,7 @@ from history import write_history
 from project import Project, wait_until
 from server import Database
 from test_addresses import server_of_its_own
+from test_local_server import server_of
 from test_races import busy, held_lock, prepared, sessions
 from test_traffic import wait_for, write_revision
 
@@ -25,7 +26,17 @@ TERM, INT = signal.SIGTERM, signal.SIGINT
 @pytest.fixture
 def project(render: Render) -> Project:
     """A project with a history, that waits long for locks."""
-    return prepared(render).given(DB_MIGRATION_LOCK_WAIT="60")
+    return patient(prepared(render))
+
+
+def patient(project: Project) -> Project:
+    """A project that waits long for locks, and for the end of its session on a busy machine."""
+    for name, constant in (("apply", "\nENDING = 0.7"), ("interruption", "\nREPORT = 0.8")):
+        path = project.file(f"src/*/migrate/{name}.py")
+        text = path.read_text()
+        assert constant in text
+        path.write_text(text.replace(constant, constant.split("=")[0] + "= 4.5"))
+    return project.given(DB_MIGRATION_LOCK_WAIT="60")
 
 
 @contextmanager
@@ -40,16 +51,17 @@ READS = b"SELECT count(*) FROM items"
 WRITES = b"UPDATE items SET total = total WHERE id = 1"
 
 
-def assert_stopped(running: Running, number: signal.Signals, *words: str) -> str:
-    """It ends as it should, with these words. Returns all that it said."""
+def assert_stopped(
+    running: Running, number: signal.Signals, *words: str, seconds: float = SOON
+) -> None:
+    """It ends as it should, with these words."""
     code, said, took = running.stop(number)
     assert code == 128 + number, said
-    assert took < SOON, said
+    assert took < seconds, said
     assert "Traceback" not in said
     assert "reconnect" not in said
     *_, last = said.splitlines()
     assert last == " ".join((f"Stopped by {number.name}.", *words))
-    return said
 
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "psycopg2"])
@@ -65,7 +77,7 @@ def test_a_migration_that_waits_for_a_table(
     project.run("true")
     write_history(project, 6)
     sync = {"DB_DRIVER_SYNC": driver} if driver != "asyncpg" else {}
-    project = project.given(DB_MIGRATION_LOCK_WAIT="60", **sync)
+    project = patient(project).given(**sync)
     project.alembic("upgrade", "step003")
     with in_use(database, READS):
         running = Running(project, "db", "migrate")
@@ -170,7 +182,7 @@ def test_a_commit_that_the_signal_does_not_stop_counts_as_applied(
     # A server that waits for a standby that does not exist, after the commit.
     with server_of_its_own(rendered(), tmp_path_factory.mktemp("own")) as (project, database):
         project.run("true")
-        write_history(project, 6)
+        write_history(patient(project), 6)
         project.alembic("upgrade", "step003")
         database.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         database.query("SELECT pg_reload_conf()")
@@ -181,6 +193,30 @@ def test_a_commit_that_the_signal_does_not_stop_counts_as_applied(
             assert_stopped(running, TERM, "Applied: step004. Not applied: step005, step006.")
             now = observer.execute("SELECT version_num FROM alembic_version").fetchall()
             assert now == [("step004",)]
+
+
+def test_a_server_that_hangs_is_not_waited_for(
+    rendered: Render, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with server_of_its_own(rendered(), tmp_path_factory.mktemp("own")) as (project, database):
+        project.run("true")
+        write_history(project, 6)
+        project = project.given(PAUSE="60")
+        running = Running(project, "db", "migrate")
+        wait_until(lambda: busy(database, "pg_sleep"))
+        postmaster = server_of(project)
+        postmaster.suspend()  # it answers nobody who connects
+        try:
+            applied = (
+                "Applied: step001, step002, step003 and 1 more. Not applied: step005, step006."
+            )
+            unknown = "step005 may have been committed: `uv run db status`"
+            words = applied, unknown, "shows the database's revision."
+            assert_stopped(running, TERM, *words, seconds=2)
+        finally:
+            postmaster.resume()
+        wait_until(lambda: sessions(database) == 0)
+        assert database.query("SELECT version_num FROM alembic_version") == [("step004",)]
 
 
 def test_other_commands_clean_up(project: Project, database: Database) -> None:

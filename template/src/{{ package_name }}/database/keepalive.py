@@ -94,11 +94,9 @@ def asyncpg_connection() -> Any:
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Set the options on a socket; nothing happens to a unix socket."""
-    if connected.family not in (socket.AF_INET, socket.AF_INET6):
-        return
+    """Set the options on a socket, without those that the system or a unix socket lacks."""
     with suppress(OSError):
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in SOCKET_OPTIONS:
-        with suppress(AttributeError, OSError):  # what the system lacks
+        with suppress(AttributeError, OSError):
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
