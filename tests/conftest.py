@@ -98,6 +98,14 @@ def render(rendered: Render, tmp_path: Path, database: Database) -> Render:
 
 
 @pytest.fixture(scope="session")
+def with_drivers(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A default project with all drivers. Tests make copies of it."""
+    project = rendered().copy(tmp_path_factory.mktemp("drivers") / "my-service")
+    project.run("uv", "add", "--quiet", "psycopg[binary]", "psycopg2-binary")
+    return replace(project, tools=project.path / ".venv")
+
+
+@pytest.fixture(scope="session")
 def service(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A default project, ready to use. Tests share it, so they leave its files alone."""
     project = rendered().copy(tmp_path_factory.mktemp("service") / "my-service")

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import URL
 
+from .keepalive import LIBPQ_OPTIONS, asyncpg_connection
 from .tls import SSLMode, tls_of
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -68,7 +69,7 @@ class Address:
     def connect_args(
         self, driver: str, server_settings: Mapping[str, str], *, pooled: bool = False
     ) -> dict[str, Any]:
-        """What `create_engine(connect_args=...)` needs beside the URL: TLS, a time limit and
+        """What `create_engine(connect_args=...)` needs beside the URL: TLS, time limits and
         settings of the session, such as `application_name`. With `pooled`, sessions may change
         between transactions, so nothing is prepared in them.
 
@@ -79,12 +80,14 @@ class Address:
             return {
                 "ssl": tls_of(self.sslmode, self.sslrootcert),
                 "timeout": CONNECT_TIMEOUT,
+                "connection_class": asyncpg_connection(),
                 "server_settings": dict(server_settings),
                 **(_UNPREPARED_ASYNCPG if pooled else {}),
             }
         arguments: dict[str, Any] = {
             "sslmode": self.sslmode,
             "connect_timeout": CONNECT_TIMEOUT,
+            **LIBPQ_OPTIONS,
         }
         if pooled and driver == "psycopg":
             arguments["prepare_threshold"] = None

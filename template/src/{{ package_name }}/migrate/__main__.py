@@ -3,13 +3,25 @@
 import sys
 from pathlib import Path
 
+from .interruption import ended_by_signals, exit_at_sigterm
+
 
 def main(*, chosen: bool = False) -> None:
-    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage.
+    """Run the command. Exit codes: 0 done, 1 failed or found something, 2 wrong usage, 130 and 143
+    stopped by SIGINT and SIGTERM.
 
     Args:
         chosen: the command names this package, so it is not that of another project.
     """
+    if sys.argv[1:2] == ["migrate"]:
+        with ended_by_signals():
+            _run(chosen=chosen)
+    else:
+        exit_at_sigterm()
+        _run(chosen=chosen)
+
+
+def _run(*, chosen: bool) -> None:
     if sys.argv[1:] == ["migrate"]:
         from .quick import is_at_head
 

@@ -19,14 +19,17 @@ from .command import command_of
 from .connection import pause
 from .errors import explain_driver_error
 from .history import replaced_by, unknown_revisions
+from .interruption import reported_by, within
+from .outcome import describe_outcome
 from .pooler import require_own_session
 from .retries import Retries
 from .schema import create_schema
-from .session import migrating_session
+from .session import end_session, migrating_session
 from .timeouts import is_autocommit, timeouts
 
 log = logging.getLogger("alembic.migrations")
 
+ENDING = 0.7  # seconds for the end of the session when the process is stopped
 LOOK_AFTER = 0.5  # seconds, at the most, until a statement that waits is looked into
 
 
@@ -90,7 +93,12 @@ def run_migrations(schema: str | None) -> None:
             statement=settings.DB_MIGRATION_STATEMENT_TIMEOUT,
             pid=lock.pid,
         )
-        with blockers.watching(), limits, plan.watching(connection):
+
+        def stopped() -> str:
+            end = partial(end_session, schema=schema, table=migration.version_table)
+            return plan.outcome(within(ENDING, partial(end, connection.engine, lock.pid)))
+
+        with reported_by(stopped), blockers.watching(), limits, plan.watching(connection):
             _run(connection, plan, retries)
 
 
@@ -101,6 +109,7 @@ class Plan:
 
     def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
         self.steps = list(steps)
+        self.done: list[Any] = []
         self.cancelled = cancelled
         self.committed_midway = False
 
@@ -125,7 +134,14 @@ class Plan:
             began = time.monotonic()
             self.committed_midway = False
             yield self.steps[0]
-            log.info("Finished %s in %.2f s", self.steps.pop(0), time.monotonic() - began)
+            self.done.append(step := self.steps.pop(0))
+            log.info("Finished %s in %.2f s", step, time.monotonic() - began)
+
+    def outcome(self, heads: Sequence[str] | None) -> str:
+        """What is done and what is not, of a command that was stopped with the database at `heads`."""
+        return describe_outcome(
+            self.done, self.steps, heads, committed_midway=self.committed_midway
+        )
 
 
 def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | None:

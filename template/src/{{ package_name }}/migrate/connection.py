@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from ..database.address import Address
+from ..database.keepalive import watch_clients
 from .errors import explain_connection_error
 
 Result = TypeVar("Result")
@@ -30,12 +31,15 @@ def make_engine(
     what its connections are called in pg_stat_activity.
     """
     session = {"application_name": name} if name else {}
-    return create_engine(
+    engine = create_engine(
         address.url(driver),
         connect_args=address.connect_args(driver, session, pooled=pooled),
         poolclass=NullPool,
         **options,
     )
+    if not pooled:
+        watch_clients(engine)
+    return engine
 
 
 def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Result:

@@ -14,11 +14,13 @@ from sqlalchemy import Connection, Engine, engine_from_config
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.pool import NullPool
 
+from ..database.keepalive import watch_clients
 from .command import compares
 from .connection import with_connection
 from .errors import readable_errors
 from .garbage import without_garbage_collection
 from .history import require_sound
+from .interruption import ended_by_signals
 from .models import load_models
 from .url import fill_in_url
 
@@ -40,6 +42,7 @@ def run(migrate: Migrate) -> None:
     config = context.config
     is_the_program = config.cmd_opts is not None
     with (
+        ended_by_signals() if is_the_program else nullcontext(),
         readable_errors(),
         warnings.catch_warnings(),
         without_garbage_collection() if is_the_program else nullcontext(),
@@ -115,12 +118,14 @@ def _engine_from_settings(config: Config) -> Engine:
     session = {"application_name": NAME}
     if settings.DB_POOLER != "session":  # which may refuse settings that it does not know
         session["jit"] = "off"  # it makes Postgres slower at the catalogue queries of a comparison
-    return engine_from_config(
+    engine = engine_from_config(
         config.get_section(config.config_ini_section, {}),
         prefix="sqlalchemy.",
         poolclass=NullPool,
         connect_args=address.connect_args(driver, session),
     )
+    watch_clients(engine)
+    return engine
 
 
 def _configure_logging(config: Config) -> None:

@@ -203,9 +203,10 @@ def _place_in_a_revision(error: Exception) -> str | None:
 def _reason(error: Exception) -> str:
     """The driver's message on one line, without the class that SQLAlchemy puts before it."""
     original = getattr(error, "orig", None) or error
-    original = original.__cause__ or original
-    if isinstance(original, TimeoutError):
+    # The cause of asyncpg's TimeoutError is that it cancelled the attempt.
+    if isinstance(original, TimeoutError) or isinstance(original.__cause__, TimeoutError):
         return "no answer in time"
+    original = original.__cause__ or original
     if isinstance(original, ssl.SSLError):
         return f"TLS was not agreed on: {original.strerror}"
     if isinstance(original, OSError) and original.errno:

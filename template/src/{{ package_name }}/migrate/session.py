@@ -1,50 +1,76 @@
-"""What a session on the server is set to while it migrates, and set back to afterwards."""
+"""The session on the server that migrates: its settings, and its end when the process is stopped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Engine, TableClause, bindparam, column, inspect, select, text
 from sqlalchemy.exc import DBAPIError
+
+from ..database.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
+from .advisory_lock import lock_holder
+from .connection import with_connection
 
 # Outside of transactions, where CREATE INDEX CONCURRENTLY runs, nothing is cut off, whatever the
 # role's or the database's own defaults are.
 UNLIMITED = {"lock_timeout": "0", "statement_timeout": "0"}
 
-# The server looks whether the client is still there: every second during a statement, so that
-# nobody waits for that of a killed process, and after a minute of silence, so that nobody waits
-# for a machine that is gone. Servers on some systems cannot do the first.
-NOTICING = (
-    {"client_connection_check_interval": "1000"},
-    {
-        "tcp_keepalives_idle": "60",
-        "tcp_keepalives_interval": "10",
-        "tcp_keepalives_count": "3",
-    },
-)
+CHECK = 1.0  # seconds until the server notices that the client of a statement was killed
 
 READ = text("SELECT name, setting FROM pg_settings WHERE name IN :names").bindparams(
     bindparam("names", expanding=True)
 )
 
+END = text("SELECT pg_terminate_backend(:pid, 500)")  # milliseconds to wait for its end
+
 
 @contextmanager
 def migrating_session(connection: Connection) -> Iterator[None]:
     """Prepare the session of a connection without a transaction in progress for the block."""
-    names = [name for group in (UNLIMITED, *NOTICING) for name in group]
+    names = [*UNLIMITED, *SERVER_SETTINGS, CHECK_SETTING]
     with connection.begin():
         rows = connection.execute(READ, {"names": names}).all()
     before = {row.name: row.setting for row in rows}
     try:
         _set(connection, UNLIMITED)
-        for group in NOTICING:
-            with suppress(DBAPIError):
-                _set(connection, group)
+        with connection.begin():
+            connection.exec_driver_sql(watching_sql(CHECK))
         yield
     finally:
         if not connection.invalidated:
             with suppress(DBAPIError):
                 connection.rollback()
                 _set(connection, before)
+
+
+def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> tuple[str, ...]:
+    """End a session that holds the lock of migrations, from a second connection. Its own locks are
+    free afterwards. Returns the revisions that the database is at.
+
+    Args:
+        engine: of the connection that has the session.
+        pid: of the session. Nothing happens if it has lost the lock.
+        schema: of the version table.
+        table: its name.
+
+    Raises:
+        CommandError: there is no connection.
+        DBAPIError: the server refuses.
+    """
+
+    def end(connection: Connection) -> tuple[str, ...]:
+        holder = lock_holder(connection, schema)
+        with connection.begin():
+            if holder and holder.pid == pid:
+                connection.execute(END, {"pid": pid})
+            if not inspect(connection).has_table(table, schema):
+                return ()
+            versions = TableClause(table, column("version_num"), schema=schema)
+            return tuple(connection.scalars(select(versions)))
+
+    second = copy(engine)
+    second.pool = engine.pool.recreate()  # the connection's may have no other to give
+    return with_connection(second, end)
 
 
 def _set(connection: Connection, values: dict[str, str]) -> None:
