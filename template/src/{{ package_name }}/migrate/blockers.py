@@ -64,7 +64,8 @@ class Watched:
 
     began: float
     is_concurrent: bool
-    looked: float | None = None
+    looked: float | None = None  # when a look began, which may have to connect first
+    is_seen: bool = False  # whether one has ended while the statement was in progress
     waits: dict[Any, float] = field(default_factory=dict)  # seconds, by when the wait began
     blockers: Sequence[Any] = ()
     is_cancelled: bool = False
@@ -158,14 +159,20 @@ class Blockers:
 
     def _end(self, *_arguments: object) -> None:
         watched, self._statement = self._statement, None
-        if watched and watched.looked:
+        if watched is None:
+            return
+        took = time.monotonic() - watched.began
+        if watched.is_seen:
             self._waited += watched.waited()
-        elif watched:
-            self._unseen += time.monotonic() - watched.began
+        elif watched.looked:  # in vain, so it may have waited all the time
+            self._waited += min(took, self._lock)
+        else:
+            self._unseen += took
 
     def _watch(self) -> None:
         while not self._done.wait(LOOK_EVERY):
-            if self._due():
+            if watched := self._due():
+                watched.looked = time.monotonic()
                 try:
                     with_connection(self._engine, self._look_until_done)
                 except (CommandError, DBAPIError) as error:
@@ -178,6 +185,7 @@ class Blockers:
         connection.execute(NAME_ITSELF)
         while True:
             if watched := self._due():
+                watched.looked = time.monotonic()
                 self._look(connection, watched)
             if self._done.wait(LOOK_EVERY):
                 return
@@ -194,8 +202,8 @@ class Blockers:
         return watched if now - watched.looked >= wait else None
 
     def _look(self, connection: Connection, watched: Watched) -> None:
-        watched.looked = time.monotonic()
         rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
+        watched.is_seen |= self._statement is watched
         if not rows:
             return
         wait = rows[0]
