@@ -6,12 +6,21 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 
 HOST = "127.0.0.1"
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html: what a client asks first
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 GSS_REQUEST = struct.pack("!ii", 8, 80877104)
+
+
+@dataclass
+class Turn:
+    """Who has spoken last on a connection."""
+
+    connection: int
+    speaker: str = "server"
 
 
 class Proxy:
@@ -22,6 +31,7 @@ class Proxy:
         self.tls = tls
         self.port = 0
         self.round_trips = 0
+        self.round_trips_of: list[int] = []  # by connection, in the order in which they came
         self.encrypted = 0  # connections that were upgraded to TLS
         self.stop: Callable[[], object] = lambda: None
 
@@ -42,7 +52,8 @@ class Proxy:
                 first = await self._agree_on_tls(client, to_client)
             server, to_server = await asyncio.open_connection(*self.server)
             with closing(to_server):
-                turn = ["server"]
+                turn = Turn(len(self.round_trips_of))
+                self.round_trips_of.append(0)
                 if first:
                     self._count(turn, "client")
                     to_server.write(first)
@@ -75,7 +86,7 @@ class Proxy:
         self,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        turn: list[str],
+        turn: Turn,
         speaker: str,
     ) -> None:
         while data := await source.read(1 << 16):
@@ -83,10 +94,11 @@ class Proxy:
             sink.write(data)
             await sink.drain()
 
-    def _count(self, turn: list[str], speaker: str) -> None:
-        if speaker == "client" and turn[0] == "server":
+    def _count(self, turn: Turn, speaker: str) -> None:
+        if speaker == "client" and turn.speaker == "server":
             self.round_trips += 1
-        turn[0] = speaker
+            self.round_trips_of[turn.connection] += 1
+        turn.speaker = speaker
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def advisory_lock(
             require_same_session(pid, connection.exec_driver_sql(PID).scalar_one())
         yield Lock(pid, waited)
     finally:
-        if not connection.invalidated:  # a lost one has lost the lock too
+        if not (connection.invalidated or connection.closed):  # a lost one has lost the lock too
             with suppress(DBAPIError):
                 _release(connection, key)
 

@@ -4,16 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from .advisory_lock import advisory_lock
+from .autocommit import tried_again_by_themselves
 from .blockers import Blockers
 from .command import command_of
 from .connection import pause
@@ -23,14 +23,14 @@ from .interruption import reported_by, within
 from .outcome import describe_outcome
 from .pooler import require_own_session
 from .retries import Retries
+from .revision_transaction import RevisionTransaction
 from .schema import create_schema
 from .session import end_session, migrating_session
-from .timeouts import is_autocommit, timeouts
+from .timeouts import timeouts
 
 log = logging.getLogger("alembic.migrations")
 
 ENDING = 0.7  # seconds for the end of the session when the process is stopped
-LOOK_AFTER = 0.5  # seconds, at the most, until a statement that waits is looked into
 
 
 def run_migrations(schema: str | None) -> None:
@@ -64,8 +64,9 @@ def run_migrations(schema: str | None) -> None:
     if not purge and _steps(migration, may_be_ahead=may_be_ahead) is None:
         return
     require_own_session(connection, settings.DB_POOLER)
+    lock_wait = settings.DB_MIGRATION_LOCK_WAIT
     with (
-        migrating_session(connection),
+        migrating_session(connection, lock=lock_wait),
         advisory_lock(
             connection, schema, timeout=settings.DB_MIGRATION_LOCK_TIMEOUT, pause=wait
         ) as lock,
@@ -75,17 +76,12 @@ def run_migrations(schema: str | None) -> None:
             log.info("Nothing is left to do.")
             return
         create_schema(schema)
-        lock_wait = settings.DB_MIGRATION_LOCK_WAIT
-        blockers = Blockers(
-            connection, lock.pid, patience=min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
-        )
+        blockers = Blockers(connection, lock.pid, lock=lock_wait)
         plan = Plan(steps, cancelled)
         if not purge:
             # Alembic asks this for the steps; it has no public name for that.
             migration._migrations_fn = plan.remaining
-        retries = Retries(
-            connection, blockers, lock_wait, settings.DB_MIGRATION_LOCK_RETRIES + 1, wait
-        )
+        retries = Retries(connection, blockers, settings.DB_MIGRATION_LOCK_RETRIES + 1, wait)
         migration.opts["retries"] = retries  # for `operations`
         limits = timeouts(
             connection,
@@ -93,13 +89,21 @@ def run_migrations(schema: str | None) -> None:
             statement=settings.DB_MIGRATION_STATEMENT_TIMEOUT,
             pid=lock.pid,
         )
+        transaction = RevisionTransaction(migration)
 
         def stopped() -> str:
             end = partial(end_session, schema=schema, table=migration.version_table)
-            return plan.outcome(within(ENDING, partial(end, connection.engine, lock.pid)))
+            heads = within(ENDING, partial(end, connection.engine, lock.pid))
+            return describe_outcome(plan.done, plan.steps, heads, is_split=transaction.is_split)
 
-        with reported_by(stopped), blockers.watching(), limits, plan.watching(connection):
-            _run(connection, plan, retries)
+        with (
+            reported_by(stopped),
+            limits,  # before what watches: it has statements that are not a revision's
+            blockers.watching(),
+            tried_again_by_themselves(connection, retries),
+            transaction.kept(steps),
+        ):
+            _run(connection, transaction, retries)
 
 
 class Plan:
@@ -111,20 +115,6 @@ class Plan:
         self.steps = list(steps)
         self.done: list[Any] = []
         self.cancelled = cancelled
-        self.committed_midway = False
-
-    @contextmanager
-    def watching(self, connection: Connection) -> Iterator[None]:
-        """Notice when the step in progress commits a part of its work (autocommit_block)."""
-
-        def note(begun: Connection) -> None:
-            self.committed_midway |= is_autocommit(begun)
-
-        event.listen(connection, "begin", note)
-        try:
-            yield
-        finally:
-            event.remove(connection, "begin", note)
 
     def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
         """The steps that are not done. Alembic asks for the next when it has committed one."""
@@ -132,16 +122,9 @@ class Plan:
         while self.steps:
             pause(migration.connection, 0, self.cancelled)
             began = time.monotonic()
-            self.committed_midway = False
             yield self.steps[0]
             self.done.append(step := self.steps.pop(0))
             log.info("Finished %s in %.2f s", step, time.monotonic() - began)
-
-    def outcome(self, heads: Sequence[str] | None) -> str:
-        """What is done and what is not, of a command that was stopped with the database at `heads`."""
-        return describe_outcome(
-            self.done, self.steps, heads, committed_midway=self.committed_midway
-        )
 
 
 def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | None:
@@ -184,14 +167,14 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     )
 
 
-def _run(connection: Connection, plan: Plan, retries: Retries) -> None:
+def _run(connection: Connection, transaction: RevisionTransaction, retries: Retries) -> None:
     def attempt() -> None:
-        plan.committed_midway = False
+        transaction.is_split = False
         with context.begin_transaction():
             context.run_migrations()
 
     try:
-        retries.until_granted(attempt, may_repeat=lambda: not plan.committed_midway)
+        retries.until_granted(attempt, may_repeat=lambda: not transaction.is_split)
     except connection.dialect.loaded_dbapi.Error as error:
         # SQLAlchemy passes those on as they are that happen as an autocommit_block begins, or
         # that a revision gets from the driver itself.

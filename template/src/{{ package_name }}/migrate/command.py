@@ -1,17 +1,27 @@
 """Alembic's commands from Python: `run_command(alembic.command.upgrade, "head")`."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from ..paths import PROJECT_ROOT
 
 Result = TypeVar("Result")
+
+log = logging.getLogger("alembic.migrations")
+
+CANCELLED = "The migration was cancelled. What was not finished was not applied."
+STEP = 0.2  # seconds until a wait notices that it is cancelled
 
 # Alembic keeps the command in progress in module globals: one at a time in a process.
 _one_at_a_time = threading.RLock()
@@ -38,16 +48,15 @@ def run_command(
     Raises:
         CommandError: the command failed in a way that a person can mend; the text says how.
     """
+    cancelled = cancelled or threading.Event()
     config = Config(PROJECT_ROOT / "alembic.ini", output_buffer=output)
-    config.attributes.update(
-        command=command.__name__, connection=connection, cancelled=cancelled or threading.Event()
-    )
+    config.attributes.update(command=command.__name__, connection=connection, cancelled=cancelled)
     if versions:
         config.set_main_option("version_locations", str(versions).replace("%", "%%"))
         config.set_section_option("post_write_hooks", "hooks", "")  # they are about the project's
     if directives:
         config.attributes["process_revision_directives"] = directives
-    with _one_at_a_time:
+    with _turn(cancelled):
         return command(config, *arguments, **options)
 
 
@@ -68,7 +77,9 @@ async def upgrade_to_head() -> None:
     """Migrate the database of the settings, as an application does when it starts.
 
     It is safe to call from every replica at once, and leaves the event loop free. Cancelled, it
-    ends after the revision in progress.
+    stops at the next safe point and returns then: after the revision in progress, or soon where
+    it waits for a lock or for another process. However often it is cancelled, it does not return
+    while its thread migrates.
 
     Raises:
         CommandError: the upgrade failed in a way that a person can mend; the text says how.
@@ -76,8 +87,38 @@ async def upgrade_to_head() -> None:
     from alembic.command import upgrade
 
     cancelled = threading.Event()
+    work = partial(copy_context().run, run_command, upgrade, "head", cancelled=cancelled)
+    # A future and no task: the end of a loop cancels tasks, and the thread would go on.
+    thread = asyncio.get_running_loop().run_in_executor(None, work)
+    cancellation: asyncio.CancelledError | None = None
     try:
-        await asyncio.to_thread(run_command, upgrade, "head", cancelled=cancelled)
-    except asyncio.CancelledError:
-        cancelled.set()
-        raise
+        while not thread.done():
+            try:
+                await asyncio.wait([thread])
+            except asyncio.CancelledError as error:
+                if cancellation is None:
+                    log.warning("The migration is cancelled; it stops at the next safe point.")
+                cancellation = error
+                cancelled.set()
+    finally:
+        cancelled.set()  # a loop may end without cancelling
+    if cancellation is None:
+        thread.result()
+        return
+    raise cancellation from thread.exception()
+
+
+@contextmanager
+def _turn(cancelled: threading.Event) -> Iterator[None]:
+    """Wait until no other thread runs a command.
+
+    Raises:
+        CommandError: it was cancelled meanwhile.
+    """
+    while not _one_at_a_time.acquire(timeout=STEP):
+        if cancelled.is_set():
+            raise CommandError(CANCELLED)
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()

@@ -10,18 +10,17 @@ from copy import copy
 from typing import Any, TypeVar
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from ..database.address import Address
 from ..database.keepalive import watch_clients
+from .command import CANCELLED, STEP
 from .errors import explain_connection_error
 
 Result = TypeVar("Result")
-
-STEP = 0.2  # seconds until a pause notices that it is cancelled
 
 
 def make_engine(
@@ -84,7 +83,41 @@ def pause(connection: Connection, seconds: float, cancelled: threading.Event) ->
         else:
             cancelled.wait(min(left, STEP))
     if cancelled.is_set():
-        raise CommandError("The migration was cancelled. What was not finished was not applied.")
+        raise CommandError(CANCELLED)
+
+
+@contextmanager
+def listening(connection: Connection, **listeners: Callable[..., None]) -> Iterator[None]:
+    """Call listeners for SQLAlchemy's events of a connection during the block, by their names.
+
+    https://docs.sqlalchemy.org/en/21/core/events.html#sqlalchemy.events.ConnectionEvents
+    """
+    for name, listener in listeners.items():
+        event.listen(connection, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners.items():
+            event.remove(connection, name, listener)
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Whether the connection is in an `autocommit_block`, outside of transactions."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def is_in_transaction(connection: Connection) -> bool:
+    """What the server said with its last answer. True where the driver is unknown, or the
+    connection is lost.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    match connection.dialect.driver:
+        case "asyncpg":
+            return bool(driver_connection.is_closed() or driver_connection.is_in_transaction())
+        case "psycopg" | "psycopg_async" | "psycopg2":
+            return bool(driver_connection.info.transaction_status)  # 0 is IDLE
+        case _:
+            return True
 
 
 @contextmanager

@@ -41,11 +41,13 @@ def run(migrate: Migrate) -> None:
     """
     config = context.config
     is_the_program = config.cmd_opts is not None
+    # Not while revisions run: what they read from tables may be garbage in cycles.
+    may_grow = is_the_program and compares(config)
     with (
         ended_by_signals() if is_the_program else nullcontext(),
         readable_errors(),
         warnings.catch_warnings(),
-        without_garbage_collection() if is_the_program else nullcontext(),
+        without_garbage_collection() if may_grow else nullcontext(),
     ):
         _configure_logging(config)
         require_sound(context.script)

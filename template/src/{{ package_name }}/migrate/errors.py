@@ -53,6 +53,18 @@ _REMEDIES = {
     "certificate": _CHECK_TLS,
 }
 
+# What a revision wants that is not possible in its transaction: invalid_transaction_termination
+# (COMMIT in a procedure) and active_sql_transaction (VACUUM, CREATE INDEX CONCURRENTLY).
+_OUTSIDE_ONLY = ("2D000", "25001")
+
+IN_A_BLOCK = (
+    "What must run outside of a transaction goes into a block: "
+    "with op.get_context().autocommit_block(): op.execute(…)."
+)
+IN_A_SAVEPOINT = (
+    "What may fail goes into a savepoint: with op.get_bind().begin_nested(): op.execute(…)."
+)
+
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
@@ -75,7 +87,7 @@ def readable_errors() -> Iterator[None]:
             raise
         raise CommandError(explain_lost_connection(lost)) from error
     except SQLAlchemyError as error:
-        place = _place_in_a_revision(error)
+        place = _place_of(error)
         if place is None:
             raise
         raise CommandError(_explain_unsent_statement(error, place)) from error
@@ -103,9 +115,14 @@ def _say_what_to_do(text: str) -> str:
     return text
 
 
-def statement_of(error: Exception) -> str:
-    """The statement that failed, on one line and without passwords; empty where it is not known."""
-    statement = " ".join((getattr(error, "statement", None) or "").split())
+def statement_of(error: Exception, otherwise: str = "") -> str:
+    """The statement that failed, on one line and without passwords; empty where it is not known.
+
+    Args:
+        error: SQLAlchemy's, which has the statement, or the driver's.
+        otherwise: the statement of an error of the driver's.
+    """
+    statement = " ".join((getattr(error, "statement", None) or otherwise).split())
     return re.sub(r"(\bPASSWORD\s+)'(?:[^']|'')*'", r"\1'…'", statement, flags=re.IGNORECASE)
 
 
@@ -145,15 +162,16 @@ def explain_driver_error(error: Exception) -> str:
 def _explain_failed_statement(error: Exception) -> str:
     if getattr(error, "connection_invalidated", False):
         return explain_lost_connection(error)
-    place = _place_in_a_revision(error)
+    place = _place_of(error)
     if place is None:
         return f"Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}"
     goes_down = command_of(context.config) == "downgrade"
     state = (
         "still applied; correct its downgrade" if goes_down else "not marked as applied; correct it"
     )
+    instead = f" {IN_A_BLOCK}" if sqlstate(error) in _OUTSIDE_ONLY else ""
     return (
-        f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)} "
+        f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}{instead} "
         f"This revision is {state}, then run the command again."
     )
 
@@ -172,6 +190,11 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
         text = (
             f'":{found[1]}" looks like a parameter, and none is given; run_sql takes SQL as it is'
         )
+    elif "already initialized a SQLAlchemy Transaction" in text:
+        text = (
+            "begin() cannot begin a transaction, because Alembic has begun the revision's. "
+            f"{IN_A_SAVEPOINT} {IN_A_BLOCK.rstrip('.')}"
+        )
     return f"{place}: {text}. Correct the revision, then run the command again."
 
 
@@ -182,20 +205,27 @@ def _shown_statement(error: Exception) -> str:
 
 def explain_lost_connection(error: Exception) -> str:
     """Where the connection was lost, why, and what to do."""
-    place = _place_in_a_revision(error)
+    place = _place_of(error)
     return (
         f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
         "not finished was not applied: run the command again when the server is back."
     )
 
 
-def _place_in_a_revision(error: Exception) -> str | None:
+def place_in_progress() -> str | None:
+    """file:line of the revision that runs at this moment."""
+    return _place_in_a_revision(traceback.extract_stack())
+
+
+def _place_of(error: Exception) -> str | None:
     """file:line of the statement, where a revision made it."""
+    return _place_in_a_revision(traceback.extract_tb(error.__traceback__))
+
+
+def _place_in_a_revision(frames: traceback.StackSummary) -> str | None:
     folder = context.script.versions
     places = [
-        f"{frame.filename}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(folder)
+        f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename.startswith(folder)
     ]
     return places[-1] if places else None
 

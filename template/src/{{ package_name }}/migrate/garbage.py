@@ -1,4 +1,4 @@
-"""The cyclic garbage collector, out of the way while Alembic works."""
+"""The cyclic garbage collector, out of the way while Alembic compares."""
 
 import gc
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ def describe_outcome(
     left: Sequence[Any],
     heads: Sequence[str] | None,
     *,
-    committed_midway: bool,
+    is_split: bool,
 ) -> str:
     """Sentences for a person.
 
@@ -22,7 +22,7 @@ def describe_outcome(
         done: Alembic's steps that were committed.
         left: those that were not, as far as is known. The first may be in progress.
         heads: the revisions that the database is at; None where it did not answer.
-        committed_midway: whether the step in progress has an autocommit_block that began.
+        is_split: whether the step in progress has an autocommit_block that began.
     """
     steps = [*done, *left]
     if not steps or not all(isinstance(step, RevisionStep) for step in steps):  # alembic stamp
@@ -40,7 +40,7 @@ def describe_outcome(
         sentences.append(f"Not {verb}: {_names(left)}.")
         if heads is None:
             sentences.append(f"{_name(left[0])} may have been committed: {STATUS}")
-        elif committed_midway:
+        elif is_split:
             sentences.append(
                 f"What {_name(left[0])} did in its autocommit_block stays; the next run of "
                 "create_index_concurrently repairs its index."

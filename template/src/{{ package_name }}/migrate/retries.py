@@ -27,18 +27,24 @@ class Retries:
 
     connection: Connection
     blockers: Blockers  # which watches the connection
-    lock_wait: float  # seconds, for one try
     tries: int
     pause: Callable[[float], None]
 
     def until_granted(
-        self, attempt: Callable[[], None], *, may_repeat: Callable[[], bool] = lambda: True
+        self,
+        attempt: Callable[[], None],
+        *,
+        statement: str = "",
+        outcome: str = "The revision is not applied.",
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> None:
         """Call `attempt`, and again after a pause where it did not get a lock. Each try and who
         was in its way is logged.
 
         Args:
             attempt: everything that has to be done again. It leaves no transaction behind.
+            statement: the SQL of the attempt, where the error does not have it.
+            outcome: a sentence about what is left where no try succeeds.
             may_repeat: asked after a failure. False where a part of the work stays.
 
         Raises:
@@ -49,9 +55,9 @@ class Retries:
                 attempt()
                 return
             except (DBAPIError, self.connection.dialect.loaded_dbapi.Error) as error:
-                if sqlstate(error) not in RETRIED:
+                if not self.is_retried(error):
                     raise
-                reason = self.blockers.describe(statement_of(error))
+                reason = self.blockers.describe(statement_of(error, statement))
                 if not may_repeat():
                     # Its first half stays; again, it would fail at what is there already.
                     raise CommandError(
@@ -60,7 +66,7 @@ class Retries:
                     ) from error
                 if number == self.tries:
                     raise CommandError(
-                        f"{reason} Tried {number} times. The revision is not applied. End the "
+                        f"{reason} Tried {number} times. {outcome} End the "
                         "sessions that hold the lock (SELECT pg_terminate_backend(pid)), or run "
                         "the command again at a quieter time. DB_MIGRATION_LOCK_WAIT is the time "
                         "for one try, DB_MIGRATION_LOCK_RETRIES the number of further ones."
@@ -69,3 +75,7 @@ class Retries:
                 seconds *= random.uniform(0.75, 1)
                 log.warning("%s Try %d of %d in %.1f s.", reason, number + 1, self.tries, seconds)
                 self.pause(seconds)
+
+    def is_retried(self, error: Exception) -> bool:
+        """Whether a statement failed at a lock, so that it may succeed later."""
+        return sqlstate(error) in RETRIED or self.blockers.has_cancelled()

@@ -1,6 +1,6 @@
 """The session on the server that migrates: its settings, and its end when the process is stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 
@@ -10,10 +10,16 @@ from sqlalchemy.exc import DBAPIError
 from ..database.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
 from .advisory_lock import lock_holder
 from .connection import with_connection
+from .timeouts import milliseconds
 
-# Outside of transactions, where CREATE INDEX CONCURRENTLY runs, nothing is cut off, whatever the
-# role's or the database's own defaults are.
-UNLIMITED = {"lock_timeout": "0", "statement_timeout": "0"}
+# The role or the database may have defaults for these, made for the service's short transactions.
+# They would end a migration in the middle. Older servers do not know all of them.
+LIFTED = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
 
 CHECK = 1.0  # seconds until the server notices that the client of a statement was killed
 
@@ -25,19 +31,25 @@ END = text("SELECT pg_terminate_backend(:pid, 500)")  # milliseconds to wait for
 
 
 @contextmanager
-def migrating_session(connection: Connection) -> Iterator[None]:
-    """Prepare the session of a connection without a transaction in progress for the block."""
-    names = [*UNLIMITED, *SERVER_SETTINGS, CHECK_SETTING]
+def migrating_session(connection: Connection, *, lock: float = 0) -> Iterator[None]:
+    """Prepare the session of a connection without a transaction in progress for the block.
+
+    Args:
+        connection: whose session it is.
+        lock: seconds that a statement may wait for a lock; 0 is no limit.
+    """
+    limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock))}
+    names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
     with connection.begin():
         rows = connection.execute(READ, {"names": names}).all()
     before = {row.name: row.setting for row in rows}
     try:
-        _set(connection, UNLIMITED)
+        _set(connection, {name: limits[name] for name in limits if name in before})
         with connection.begin():
             connection.exec_driver_sql(watching_sql(CHECK))
         yield
     finally:
-        if not connection.invalidated:
+        if not (connection.invalidated or connection.closed):
             with suppress(DBAPIError):
                 connection.rollback()
                 _set(connection, before)
@@ -73,7 +85,7 @@ def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> 
     return with_connection(second, end)
 
 
-def _set(connection: Connection, values: dict[str, str]) -> None:
+def _set(connection: Connection, values: Mapping[str, str]) -> None:
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
     with connection.begin():
         connection.exec_driver_sql(f"SELECT {calls}")

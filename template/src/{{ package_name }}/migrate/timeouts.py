@@ -2,45 +2,37 @@
 everything else that wants the table queue behind it.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
+from .connection import is_autocommit, listening
 from .pooler import require_same_session
-
-# Statements that take strong locks, which a transaction keeps to its end.
-LOCKING = ("ALTER", "CREATE", "DROP", "LOCK", "REFRESH", "REINDEX", "TRUNCATE")
-NOTICED = 0.1  # seconds of waiting that count
-SHORTEST = 0.1  # seconds that any statement may wait: those of others that are in progress
+from .statement_kinds import is_concurrent
 
 
 @contextmanager
 def timeouts(connection: Connection, *, lock: float, statement: float, pid: int) -> Iterator[None]:
-    """Set limits, in seconds, at the begin of every transaction and for that transaction: they
-    are gone with it, and do not cut off what runs outside of one. 0 is no limit.
+    """Limit every statement of the connection, in seconds. 0 is no limit.
 
-    The limit on locks is one for the whole transaction: who waits for a table that an early
-    statement has locked also waits while a later one waits for another table.
+    Within a transaction both limits belong to it, and are gone with it. Outside of one the limit
+    on locks is the session's, and does not hold for what runs CONCURRENTLY: that waits for
+    transactions to end without blocking them, and leaves an invalid index where it is cut off.
 
     Args:
-        connection: which begins the transactions.
-        lock: that all statements together may wait for locks.
-        statement: that a statement may take.
+        connection: whose session has the limit on locks already.
+        lock: that a statement may wait for a lock.
+        statement: that a statement in a transaction may take.
         pid: of the session that the connection must still have.
 
     Raises:
         CommandError: a pooler has changed the session.
     """
-    spent = began = 0.0
-    in_transaction = False
+    outside = lock  # the session's limit on locks
 
-    def limit(begun: Connection) -> None:
-        nonlocal spent, in_transaction
-        spent = 0.0
-        in_transaction = not is_autocommit(begun)
-        if in_transaction:
+    def limit_transaction(begun: Connection) -> None:
+        if not is_autocommit(begun):
             row = begun.exec_driver_sql(
                 f"SELECT set_config('lock_timeout', '{milliseconds(lock)}', true),"
                 f" set_config('statement_timeout', '{milliseconds(statement)}', true),"
@@ -48,41 +40,20 @@ def timeouts(connection: Connection, *, lock: float, statement: float, pid: int)
             ).one()
             require_same_session(pid, row[2])
 
-    def before(executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
-        nonlocal began
-        began = time.monotonic()
-        if (
-            in_transaction
-            and lock
-            and spent > NOTICED
-            and sql.lstrip()[:9].upper().startswith(LOCKING)
-        ):
-            left = milliseconds(max(SHORTEST, lock - spent))
-            executing.exec_driver_sql(f"SELECT set_config('lock_timeout', '{left}', true)")
-            began = time.monotonic()
+    def limit_session(executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
+        nonlocal outside
+        if not is_autocommit(executing) or sql.startswith(SESSION_LIMIT):
+            return
+        wanted = 0 if is_concurrent(sql) else lock
+        if wanted != outside:
+            executing.exec_driver_sql(f"{SESSION_LIMIT}{milliseconds(wanted)}', false)")
+            outside = wanted
 
-    def after(_executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
-        nonlocal spent
-        if sql.lstrip()[:9].upper().startswith(LOCKING):
-            spent += time.monotonic() - began
-
-    listeners: dict[str, Callable[..., None]] = {
-        "begin": limit,
-        "before_cursor_execute": before,
-        "after_cursor_execute": after,
-    }
-    for name, listener in listeners.items():
-        event.listen(connection, name, listener)
-    try:
+    with listening(connection, begin=limit_transaction, before_cursor_execute=limit_session):
         yield
-    finally:
-        for name, listener in listeners.items():
-            event.remove(connection, name, listener)
 
 
-def is_autocommit(connection: Connection) -> bool:
-    """Whether the connection is in an `autocommit_block`, outside of transactions."""
-    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+SESSION_LIMIT = "SELECT set_config('lock_timeout', '"
 
 
 def milliseconds(seconds: float) -> int:

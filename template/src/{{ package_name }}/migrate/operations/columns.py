@@ -4,7 +4,7 @@ from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from .outside import briefly, outside_transaction, quoted, row_of, run, undone_by
+from .outside import outside_transaction, quoted, row_of, run, undone_by
 
 MANY = 1000  # rows that are counted
 
@@ -29,21 +29,17 @@ def set_not_null_concurrently(
     check = quoted(f"{column_name}_is_not_null")
 
     def drop_check() -> None:
-        briefly(lambda: run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}"))
+        run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}")
 
     with outside_transaction():
         drop_check()  # of a run that was killed
-        briefly(
-            lambda: run(
-                f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
-            )
-        )
+        run(f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID")
         try:
             with undone_by(drop_check):
                 run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}")
         except IntegrityError as error:
             raise CommandError(_filled_in_first(table, column)) from error
-        briefly(lambda: run(f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"))
+        run(f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL")
         drop_check()
 
 
@@ -60,7 +56,7 @@ def drop_not_null(table_name: str, column_name: str, *, schema: str | None = Non
     """
     table, column = quoted(table_name, schema), quoted(column_name)
     with outside_transaction():
-        briefly(lambda: run(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"))
+        run(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
 
 
 def _filled_in_first(table: str, column: str) -> str:

@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from .indexes import create_index_concurrently
 from .outside import (
-    briefly,
     drop_unasked,
     is_offline,
     outside_transaction,
@@ -60,11 +59,7 @@ def create_unique_constraint_concurrently(
     timing = " DEFERRABLE" if deferrable else ""
     timing += f" INITIALLY {initially}" if initially else ""
     with outside_transaction():
-        briefly(
-            lambda: run(
-                f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{timing}"
-            )
-        )
+        run(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{timing}")
 
 
 def create_foreign_key_concurrently(
@@ -167,7 +162,7 @@ def drop_constraint_if_exists(
         )
 
     with outside_transaction():
-        briefly(drop)
+        drop()
 
 
 def _add_and_validate(
@@ -181,13 +176,13 @@ def _add_and_validate(
     table, name = quoted(table_name, schema), quoted(constraint_name)
 
     def drop() -> None:
-        briefly(lambda: run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"))
+        run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
 
     with outside_transaction():
         validated = None if is_offline() else _is_validated(constraint_name, table)
         drop_unasked(drop)
         if validated is None:
-            briefly(add)
+            add()
         if not validated:
             with undone_by(drop):
                 run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")

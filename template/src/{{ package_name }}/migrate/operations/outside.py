@@ -9,7 +9,6 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..retries import Retries
-from ..timeouts import milliseconds
 
 
 def outside_transaction() -> Any:
@@ -28,32 +27,9 @@ def drop_unasked(drop: Callable[[], None]) -> None:
         drop()
 
 
-def briefly(change: Callable[[], None]) -> None:
-    """Make a change that shuts others out for a moment. It waits no longer for its lock than
-    DB_MIGRATION_LOCK_WAIT, because others queue behind it, and is tried again.
-
-    Raises:
-        CommandError: the lock was not to be had; the text says who held it.
-    """
-
-    def limited() -> None:
-        retries = _retries()
-        if retries is None:
-            change()
-            return
-        # Outside of a transaction there is no SET LOCAL, and a migrating session has no limit.
-        bind = op.get_bind()
-        bind.exec_driver_sql(f"SET lock_timeout = {milliseconds(retries.lock_wait)}")
-        try:
-            change()
-        finally:
-            bind.exec_driver_sql("SET lock_timeout = 0")
-
-    again(limited)
-
-
 def again(change: Callable[[], None]) -> None:
-    """Make a change that can be repeated, and repeat it after a deadlock.
+    """Make a change that runs CONCURRENTLY and can be repeated, and repeat it after a deadlock.
+    Other statements outside of a transaction are tried again by themselves.
 
     Raises:
         CommandError: no try succeeded; the text says who was in the way.
