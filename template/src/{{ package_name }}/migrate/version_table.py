@@ -99,10 +99,17 @@ def while_nobody_migrates(work: Callable[[Connection], Result]) -> Result:
     return with_connection(engine, locked)
 
 
-def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
+def replace_revisions(
+    old: Sequence[str], new: Sequence[str], *, first: Callable[[], object]
+) -> None:
     """Put the database of the settings from revisions to others without running any, in one
     transaction. `alembic stamp --purge` takes two, and leaves no revision where it is killed
     between them.
+
+    Args:
+        old: the revisions that the database has to be at.
+        new: those that it is at afterwards.
+        first: called before that, when it is certain that the database is at the old ones.
 
     Raises:
         CommandError: the database is not at the old ones any more, or cannot be changed.
@@ -115,6 +122,7 @@ def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
                 f"Another process has brought the database to {', '.join(now) or 'no revision'} "
                 "meanwhile. Nothing was done."
             )
+        first()
         with connection.begin():
             connection.execute(VERSIONS.delete())
             for revision in new:
