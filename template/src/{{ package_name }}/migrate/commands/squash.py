@@ -20,6 +20,7 @@ from ..from_scratch.reflection import metadata_of
 from ..git import git, remove, tracked
 from ..head_file import record_heads
 from ..history import replaced_by, require_sound
+from ..locations import require_usual_files, require_usual_version_table
 from ..revision_files import VERSIONS, write_text
 from ..schema_dump import Schema
 from ..scratch import replay, scratch_databases
@@ -42,6 +43,8 @@ STEADY_COLUMNS = text(
     """
 )
 
+INSTEAD = "No other command squashes: keep the history, or take the setting out."
+
 UNDO = "git restore --source=HEAD --staged --worktree migrations"
 
 
@@ -56,8 +59,10 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
         yes: do not ask.
 
     Raises:
-        CommandError: it cannot be done, or makes another schema; nothing is changed.
+        CommandError: it cannot be done, or makes another schema, or Alembic keeps the history
+            elsewhere; nothing is changed.
     """
+    require_usual_files(config, instead=INSTEAD)
     script = ScriptDirectory.from_config(config)
     if done := _finish(script):
         return done
@@ -71,6 +76,10 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
     tell(f"Replaying {len(folded)} revisions in a scratch database …")
     with scratch_databases() as make:
         old = make()
+        with_connection(
+            make_engine(old, settings.migration_driver),
+            lambda connection: require_usual_version_table(connection, instead=INSTEAD),
+        )
         replay(old, target.revision)
         wanted = Wanted.of(old)
         tell("Writing one that makes the same …")
