@@ -154,7 +154,7 @@ def test_an_index_that_is_another_is_not_taken_for_it(render: Render, database: 
     project.alembic("upgrade", "+1")
     database.query("CREATE INDEX ix_notes_kind ON notes (title)")
     text = " ".join(project.alembic("upgrade", "head", ok=False).stderr.split())
-    assert "There is another index ix_notes_kind already: CREATE INDEX" in text
+    assert "Table notes has another index ix_notes_kind already: CREATE INDEX" in text
     database.query("DROP INDEX ix_notes_kind")
     database.query("CREATE INDEX ix_notes_kind ON notes (kind)")
     project.alembic("upgrade", "head")

@@ -207,6 +207,12 @@ def squash(
 def record_head(config: Config) -> None:
     """Write the newest revision's id to migrations/head.txt, as every new revision does."""
     from .head_file import record_heads
+    from .locations import require_usual_files
+
+    require_usual_files(
+        config,
+        instead="Take record_head out of the hooks in alembic.ini, and delete migrations/head.txt.",
+    )
 
     _say(config, f"migrations/head.txt: {record_heads().strip() or 'no revision yet'}")
 

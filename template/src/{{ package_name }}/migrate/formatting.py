@@ -18,7 +18,7 @@ def formatted(source: str, path: Path) -> str:
         CommandError: it is no Python, or ruff is not installed; the text says why.
     """
     name = f"--stdin-filename={path}"
-    for arguments in (("check", "--fix", "--quiet", "--exit-zero"), ("format", "--quiet")):
+    for arguments in (("check", "--fix", "--quiet", "--exit-zero"), ("format",)):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, name, "-"],
             input=source,

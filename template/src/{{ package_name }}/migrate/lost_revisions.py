@@ -15,8 +15,9 @@ from .revision_files import VERSIONS, UnreadableRevisionError, names_in, parse_r
 
 
 class LostRevision(NamedTuple):
-    """One of them."""
+    """One of them, in one version of its file."""
 
+    revision: str
     path: Path
     follows: tuple[str, ...]  # also those that it depends on
     source: str  # empty where only what Python has compiled is there
@@ -24,11 +25,21 @@ class LostRevision(NamedTuple):
 
 
 def find_lost_revision(revision: str) -> LostRevision | None:
-    """Look for it in git's index, in the commits behind the one that is checked out, in all others,
-    and in what Python has compiled. The first is taken: a revision may follow another one elsewhere.
+    """The file as git has it in the index, else in the newest commit behind the one that is checked
+    out, else in any other commit. Without one in git, what Python has compiled of it.
     """
-    found = next(_in_git(revision), None)
-    return found or next(_in_compiled_files(revision), None)
+    return next(iter(versions_of(revision)), None)
+
+
+def versions_of(revision: str) -> list[LostRevision]:
+    """One for each set of revisions that the file has followed, in the order of
+    `find_lost_revision`. A rebase lets the file follow another revision.
+    """
+    found = list(_in_git(revision)) or list(_in_compiled_files(revision))
+    newest: dict[tuple[str, ...], LostRevision] = {}
+    for version in found:
+        newest.setdefault(version.follows, version)
+    return list(newest.values())
 
 
 def file_on_the_main_branch(revision: str) -> tuple[str, str] | None:
@@ -46,14 +57,26 @@ def _in_git(revision: str) -> Iterator[LostRevision]:
         if found := _parsed(revision, name, look("show", f":./{name}")):
             yield found._replace(restore=f"git checkout -- {quote(name)}")
     for which in ((), ("--all", "--reflog")):
-        log = ("log", *which, "--full-history", "--no-renames")
-        changed = ("--format=", "--name-only", "--relative", "-z", f"-S{revision}")
-        listed = look(*log, *changed, "--", relative(VERSIONS))
-        for name in dict.fromkeys(filter(None, listed.replace("\n", "").split("\0"))):
-            last = ("-1", "--format=%H", "--diff-filter=AM")
-            commit = look(*log, *last, "--", name).strip()
-            if found := _parsed(revision, name, look("show", f"{commit}:./{name}")):
-                yield found._replace(restore=f"git checkout {commit[:12]} -- {quote(name)}")
+        for name in _log("--format=", "--name-only", "--relative", "-z", f"-S{revision}", *which):
+            for commit in _log("--format=%H%x00", "--diff-filter=AM", *which, path=name):
+                if found := _parsed(revision, name, look("show", f"{commit}:./{name}")):
+                    yield found._replace(restore=f"git checkout {commit[:12]} -- {quote(name)}")
+
+
+def _log(*options: str, path: str = relative(VERSIONS)) -> list[str]:
+    """What `git log` prints about a path, newest first and each thing once.
+
+    A merge may hold what none of its parents has: it often includes a rebase of revisions. Git
+    shows the changes of a merge with `-m` only, and a setting may limit that to one parent.
+    """
+    listed = look(
+        *("--literal-pathspecs", "-c", "log.diffMerges=separate", "-c", "log.showSignature=false"),
+        *("log", "-m", "--full-history", "--topo-order", "--no-renames", "--no-color"),
+        *options,
+        "--",
+        path,
+    )
+    return list(dict.fromkeys(filter(None, listed.replace("\n", "").split("\0"))))
 
 
 def _files_with(revision: str, where: str) -> list[str]:
@@ -72,7 +95,9 @@ def _parsed(revision: str, name: str, source: str) -> LostRevision | None:
         return None
     if file.revision != revision:
         return None
-    return LostRevision(path, file.follows + names_in(source, "depends_on"), source, "")
+    return LostRevision(
+        revision, path, file.follows + names_in(source, "depends_on"), source, restore=""
+    )
 
 
 def _in_compiled_files(revision: str) -> Iterator[LostRevision]:
@@ -84,7 +109,8 @@ def _in_compiled_files(revision: str) -> Iterator[LostRevision]:
             values = _assigned(content[16:])
             if values.get("revision") == revision:
                 names = (values.get("down_revision"), values.get("depends_on"))
-                yield LostRevision(path, (*_each(names[0]), *_each(names[1])), "", "")
+                follows = (*_each(names[0]), *_each(names[1]))
+                yield LostRevision(revision, path, follows, source="", restore="")
 
 
 def _assigned(code: bytes) -> dict[str, Any]:

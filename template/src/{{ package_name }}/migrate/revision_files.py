@@ -63,7 +63,12 @@ def read_revision_files() -> list[RevisionFile]:
     Raises:
         UnreadableRevisionError: one cannot be understood.
     """
-    return [read_revision_file(path) for path in sorted(VERSIONS.glob("*.py"))]
+    # Alembic leaves out the same ones: a package's own file, and what an editor locks files with.
+    return [
+        read_revision_file(path)
+        for path in sorted(VERSIONS.glob("*.py"))
+        if not path.name.startswith(("__init__", ".#"))
+    ]
 
 
 def write_text(path: Path, text: str) -> None:

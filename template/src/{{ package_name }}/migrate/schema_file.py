@@ -4,11 +4,15 @@ from alembic.script import ScriptDirectory
 
 from ..database.address import Address
 from ..paths import PROJECT_ROOT
+from .connection import make_engine, with_connection
+from .locations import require_usual_version_table
 from .revision_files import write_text
 from .schema_dump import read_schema
 from .scratch import replay, scratch_databases
 
 SCHEMA_FILE = PROJECT_ROOT / "schema.sql"
+
+INSTEAD = "Use pg_dump --schema-only, with --exclude-table for the version table."
 
 HEADER = "-- The schema at revision {}. Written by: uv run db schema"
 
@@ -20,11 +24,18 @@ def schema_sql(script: ScriptDirectory, revision: str) -> str:
     """The SQL of a revision's schema.
 
     Raises:
-        CommandError: there is no such revision, or it cannot be replayed; the text says why.
+        CommandError: there is no such revision, or it cannot be replayed, or Alembic has another
+            version table, which would be a part of it; the text says why.
     """
+    from ..config import settings
+
     revisions = [found.revision for found in script.get_revisions(revision) if found]
     with scratch_databases() as make:
         scratch = make()
+        with_connection(
+            make_engine(scratch, settings.migration_driver),
+            lambda connection: require_usual_version_table(connection, instead=INSTEAD),
+        )
         replay(scratch, *revisions)
         return _as_sql(scratch, revisions)
 

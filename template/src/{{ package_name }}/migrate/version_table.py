@@ -15,11 +15,13 @@ from .advisory_lock import advisory_lock, lock_holder
 from .connection import make_engine, pause, with_connection
 from .environment import NAME
 from .errors import explain_refusal
+from .locations import OtherVersionTableError, require_usual_version_table
 from .pooler import require_own_session
+from .schema_dump import VERSION_TABLE
 from .session import migrating_session
 from .terminal import tell
 
-VERSIONS = table("alembic_version", column("version_num"), schema=SCHEMA)
+VERSIONS = table(VERSION_TABLE, column("version_num"), schema=SCHEMA)
 
 Result = TypeVar("Result")
 
@@ -32,16 +34,21 @@ def revisions_in(connection: Connection) -> tuple[str, ...]:
     return found
 
 
-def current_revisions() -> tuple[str, ...]:
+def current_revisions(instead: str = "") -> tuple[str, ...]:
     """Those that the database of the settings is at. It waits for nobody's lock for long.
 
+    Args:
+        instead: what works where Alembic has another version table.
+
     Raises:
+        OtherVersionTableError: it has.
         CommandError: it cannot be reached, or somebody has the version table to himself.
         ConfigurationError: DB_* settings are missing.
     """
     from ..config import settings
 
     def look(connection: Connection) -> tuple[str, ...]:
+        require_usual_version_table(connection, instead=instead)
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
         return revisions_in(connection)
@@ -62,8 +69,14 @@ def require_current_revisions(otherwise: str) -> tuple[str, ...]:
     Raises:
         CommandError: they are not to be known.
     """
+    instead = (
+        "Change the database with Alembic (uv run alembic upgrade, downgrade and stamp), and the "
+        f"files with: {otherwise}"
+    )
     try:
-        return current_revisions()
+        return current_revisions(instead)
+    except OtherVersionTableError:
+        raise
     except Exception as error:
         raise CommandError(
             "It is not known which revisions are applied to the database of the settings: "
@@ -99,10 +112,17 @@ def while_nobody_migrates(work: Callable[[Connection], Result]) -> Result:
     return with_connection(engine, locked)
 
 
-def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
+def replace_revisions(
+    old: Sequence[str], new: Sequence[str], *, first: Callable[[], object]
+) -> None:
     """Put the database of the settings from revisions to others without running any, in one
     transaction. `alembic stamp --purge` takes two, and leaves no revision where it is killed
     between them.
+
+    Args:
+        old: the revisions that the database has to be at.
+        new: those that it is at afterwards.
+        first: called before that, when it is certain that the database is at the old ones.
 
     Raises:
         CommandError: the database is not at the old ones any more, or cannot be changed.
@@ -115,6 +135,7 @@ def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
                 f"Another process has brought the database to {', '.join(now) or 'no revision'} "
                 "meanwhile. Nothing was done."
             )
+        first()
         with connection.begin():
             connection.execute(VERSIONS.delete())
             for revision in new:

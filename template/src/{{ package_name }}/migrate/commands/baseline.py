@@ -25,6 +25,7 @@ from ..connection import make_engine, with_connection
 from ..from_scratch import FromScratch, Wanted, write_from_scratch
 from ..head_file import record_heads
 from ..history import require_sound
+from ..locations import require_usual_files
 from ..models import load_models
 from ..revision_files import VERSIONS, write_text
 from ..schema_dump import NOT_OF_A_HISTORY, Thing, read_schema
@@ -34,6 +35,11 @@ from ..version_table import current_revisions
 from .drift import differences_to_history
 
 MESSAGE = "baseline"
+
+INSTEAD = (
+    "Use Alembic: uv run alembic revision --autogenerate against an empty database, then uv run "
+    "alembic stamp head against this one."
+)
 
 GRANTS = ("ACL", "DEFAULT ACL")
 
@@ -52,12 +58,14 @@ def baseline(config: Config, *, yes: bool) -> list[str]:
         yes: do not ask.
 
     Raises:
-        CommandError: the models or the revisions make something else; nothing is changed.
+        CommandError: the models or the revisions make something else, or Alembic keeps the history
+            elsewhere; nothing is changed.
     """
+    require_usual_files(config, instead=INSTEAD)
     script = ScriptDirectory.from_config(config)
     require_sound(script)
     address = settings.migration_address
-    if current := current_revisions():
+    if current := current_revisions(INSTEAD):
         raise CommandError(
             f"The {address} is at revision {', '.join(current)} already. Whether it is what that says: "
             "uv run db drift"

@@ -3,32 +3,30 @@
 import ast
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from alembic.script import Script
+from alembic.util import CommandError
 
+from ...paths import relative
 from ..formatting import formatted
 from ..revision_files import VERSIONS
-from .source import function_of
+from .code_effects import CodeEffects
+from .known_calls import CREATE_TABLE
+from .names import Imported, Names
 
-# What SQL begins with that changes no rows.
-DDL = re.compile(
-    r"\s*(?:ALTER|ANALYZE|COMMENT|CREATE|DROP|GRANT|LOCK|REFRESH|REINDEX|REVOKE|SET|VACUUM)\b", re.I
-)
-# Operations of Alembic that change no rows.
-SCHEMA_OPERATIONS = re.compile(r"(?:add|alter|create|drop|rename|batch_alter)_\w+")
-# What by itself changes nothing.
-PREPARATIONS = (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Pass)
 OF_ALEMBIC = ("revision", "down_revision", "branch_labels", "depends_on", "replaces")
+
+SQLALCHEMY = ast.parse("import sqlalchemy").body[0]
+METADATA = ast.parse("sqlalchemy.MetaData()", mode="eval").body
 
 
 def data_changes_in(path: Path) -> list[int]:
     """The lines of a revision's upgrade that change rows, or may: all but those that are known to
     change the schema only.
     """
-    function = function_of(path, "upgrade")
-    kept = _kept(function.body, _own_operations(path)) if function else []
-    return [node.lineno for node in kept if not isinstance(node, PREPARATIONS)]
+    return RevisionCode(path).data_changes
 
 
 def carried_over(revisions: Sequence[Script], source: str) -> str:
@@ -36,120 +34,168 @@ def carried_over(revisions: Sequence[Script], source: str) -> str:
     upgrade. What changes the schema is left out of it.
 
     Raises:
-        CommandError: it is no Python any more.
+        CommandError: the code of one cannot be moved; the text names the line.
     """
     functions, calls = [], []
     imported = {ast.dump(node) for node in ast.parse(source).body if _is_import(node)}
     for revision in revisions:
-        path = Path(revision.path)
-        if data_changes_in(path):
-            name = "rows_of_" + re.sub(r"\W", "_", revision.revision)
-            functions.append(_function(path, name, revision.doc, imported))
+        code = RevisionCode(Path(revision.path))
+        if code.data_changes:
+            name = name_of_function(revision.revision)
+            functions.append(code.as_function(name, revision.doc, imported))
             calls.append(f"    {name}()")
     before, marker, after = source.partition("\n\ndef downgrade()")
     text = "\n".join([before.rstrip(), *calls, "", marker.lstrip("\n") + after])
     return formatted("\n\n\n".join([text.rstrip(), *functions]) + "\n", VERSIONS / "new.py")
 
 
-def _function(path: Path, name: str, message: str, imported: set[str]) -> str:
-    """A function that does what an upgrade did to rows."""
-    module = ast.parse(path.read_text(encoding="utf-8"))
-    upgrade = function_of(path, "upgrade")
-    assert upgrade is not None
-    own = [
-        node for node in module.body if not _is_alembics(node) and ast.dump(node) not in imported
-    ]
-    body = [*own, *_kept(upgrade.body, _own_operations(path))]
-    function = ast.parse(f"def {name}() -> None:\n    {message!r}").body[0]
-    assert isinstance(function, ast.FunctionDef)
-    function.body += body
-    return ast.unparse(ast.fix_missing_locations(function))
+def name_of_function(revision: str) -> str:
+    """What the function is called that does what a revision did to rows."""
+    return "rows_of_" + re.sub(r"\W", "_", revision)
+
+
+class RevisionCode:
+    """The Python of a revision."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._module = ast.parse(path.read_text(encoding="utf-8"))
+        self._names = Names(self._module)
+        self._effects = CodeEffects(self._module, self._names)
+
+    @cached_property
+    def data_changes(self) -> list[int]:
+        """The lines of the upgrade that change rows, or may."""
+        upgrade = self._upgrade
+        if upgrade is None:
+            return [self._place_of_upgrade]
+        return sorted({node.lineno for node in self._effects.rows_in(upgrade.body)})
+
+    def as_function(self, name: str, message: str, imported: set[str]) -> str:
+        """The text of a function that does what the upgrade did to rows.
+
+        Args:
+            name: of the function.
+            message: for its docstring.
+            imported: dumps of the imports that it does not need.
+
+        Raises:
+            CommandError: the code cannot be moved; the text names the line.
+        """
+        if self._upgrade is None:
+            raise self._error(self._place_of_upgrade, "upgrade() is not defined by a plain def")
+        for node in ast.walk(self._module):
+            if isinstance(node, ast.Global | ast.Nonlocal):
+                raise self._error(node.lineno, "it uses names of the module by global or nonlocal")
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                raise self._error(node.lineno, "it imports * from a module")
+        function = ast.parse(f"def {name}() -> None:\n    {message!r}").body[0]
+        assert isinstance(function, ast.FunctionDef)
+        own = [
+            node
+            for node in self._module.body
+            if not _is_alembics(node) and ast.dump(node) not in imported
+        ]
+        body = [*self._kept(own), *self._kept(self._upgrade.body)]
+        if METADATA in [part for node in body for part in ast.walk(node)]:
+            function.body.append(SQLALCHEMY)
+        function.body += [node for node in body if ast.dump(node) != ast.dump(SQLALCHEMY)]
+        return ast.unparse(ast.fix_missing_locations(function))
+
+    @property
+    def _upgrade(self) -> ast.FunctionDef | None:
+        """The function, where it is certain that Alembic calls this one."""
+        found = [node for node in self._module.body if _is_named(node, "upgrade")]
+        if self._names.count("upgrade") != 1 or not found or self._names.count("*"):
+            return None
+        [upgrade] = found
+        assert isinstance(upgrade, ast.FunctionDef)
+        return None if upgrade.decorator_list else upgrade
+
+    @property
+    def _place_of_upgrade(self) -> int:
+        """A line to look at where it is not certain."""
+        lines = [
+            node.lineno
+            for node in ast.walk(self._module)
+            if (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "upgrade")
+            or (isinstance(node, ast.ImportFrom) and node.names[0].name in ("*", "upgrade"))
+            or (isinstance(node, ast.Name) and node.id == "upgrade")
+        ]
+        return max(lines, default=1)
+
+    def _kept(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """The statements but for those that are known to change the schema only."""
+        return [kept for node in body if (kept := self._without_schema(node))]
+
+    def _without_schema(self, node: ast.stmt) -> ast.stmt | None:
+        match node:
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                return None
+            case ast.Expr(value=value) if self._effects.changes_schema_only(value):
+                return None
+            case ast.Assign(value=value) if self._effects.changes_schema_only(value):
+                node.value = self._its_table(value)
+            case ast.AnnAssign(value=ast.expr() as value) | ast.Return(value=ast.expr() as value):
+                if self._effects.changes_schema_only(value):
+                    node.value = self._its_table(value)
+        return self._with_kept_blocks(node)
+
+    def _with_kept_blocks(self, node: ast.stmt) -> ast.stmt | None:
+        """The same with what is kept of its blocks; none where nothing is left to do in them."""
+        parts: list[ast.AST] = [node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())]
+        had_blocks = left = False
+        for part in parts:
+            for name in ("body", "orelse", "finalbody"):
+                block = getattr(part, name, None)
+                if isinstance(block, list) and block:
+                    kept = self._kept(block)
+                    had_blocks, left = True, left or bool(kept)
+                    setattr(part, name, kept or ([] if name == "orelse" else [ast.Pass()]))
+        is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if had_blocks and not left and not is_definition and not self._effects.rows_in([node]):
+            return None
+        return node
+
+    def _its_table(self, value: ast.expr) -> ast.expr:
+        """`op.create_table` is also used for the table that it returns, to insert into: such a table,
+        without a database. Other operations return nothing.
+        """
+        assert isinstance(value, ast.Call)
+        if self._names.meaning_of(value.func) != Imported(CREATE_TABLE):
+            return ast.Constant(None)
+        named = {keyword.arg: keyword.value for keyword in value.keywords}
+        name = [named.pop("table_name")] if "table_name" in named else []
+        named.pop("if_not_exists", None)
+        return ast.Call(
+            ast.parse("sqlalchemy.Table", mode="eval").body,
+            [*(name or value.args[:1]), METADATA, *(value.args if name else value.args[1:])],
+            [ast.keyword(key, argument) for key, argument in named.items()],
+        )
+
+    def _error(self, line: int, reason: str) -> CommandError:
+        return CommandError(
+            f"What {relative(self.path)}:{line} does cannot be carried over, because {reason}."
+        )
 
 
 def _is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
+def _is_named(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == name
+
+
 def _is_alembics(node: ast.stmt) -> bool:
     """Whether it is a part that every revision has."""
-    if isinstance(node, ast.FunctionDef):
-        return node.name in ("upgrade", "downgrade")
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-        return node.target.id in OF_ALEMBIC
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id in OF_ALEMBIC
-    return isinstance(node, ast.Expr)  # the docstring
-
-
-def _own_operations(path: Path) -> set[str]:
-    """The names of this project's operations in a revision, but for the one that runs any SQL."""
-    return {
-        name.asname or name.name
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("migrate.operations")
-        for name in node.names
-        if name.name != "run_sql"
-    }
-
-
-def _kept(body: list[ast.stmt], own: set[str]) -> list[ast.stmt]:
-    """The statements but for those that are known to change the schema only."""
-    kept: list[ast.stmt] = []
-    for node in body:
-        if isinstance(node, ast.Expr) and (_is_text(node.value) or _is_of_schema(node.value, own)):
-            continue
-        if isinstance(node, ast.With) and any(
-            _is_of_schema(item.context_expr, own) for item in node.items
-        ):
-            continue
-        if isinstance(node, ast.With | ast.For | ast.If | ast.While | ast.Try):
-            before = node.body
-            node.body = _kept(node.body, own)
-            if before and not node.body:
-                continue
-        kept.append(_WithTables().visit(node))
-    return kept
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant)
-
-
-def _is_of_schema(node: ast.expr, own: set[str]) -> bool:
-    """Whether it is a call that changes the schema only."""
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Name):
-        return node.func.id in own or (node.func.id == "run_sql" and _is_ddl(node))
-    if not isinstance(node.func, ast.Attribute):
-        return False
-    is_op = isinstance(node.func.value, ast.Name) and node.func.value.id == "op"
-    if is_op and SCHEMA_OPERATIONS.fullmatch(node.func.attr):
-        return True
-    return node.func.attr == "execute" and _is_ddl(node)
-
-
-class _WithTables(ast.NodeTransformer):
-    """`op.create_table` is also used for the table that it returns, to insert into."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Make a table without a database of it."""
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "create_table":
-            node.func = ast.parse("sa.Table", mode="eval").body
-            node.args.insert(1, ast.parse("sa.MetaData()", mode="eval").body)
-        return node
-
-
-def _is_ddl(call: ast.Call) -> bool:
-    """Whether it runs a literal statement that changes the schema."""
-    text: ast.expr | None = call.args[0] if call.args else None
-    if isinstance(text, ast.Call) and text.args:  # sa.text("…")
-        text = text.args[0]
-    if isinstance(text, ast.JoinedStr) and text.values:
-        text = text.values[0]
-    return (
-        isinstance(text, ast.Constant)
-        and isinstance(text.value, str)
-        and DDL.match(text.value) is not None
-    )
+    match node:
+        case ast.FunctionDef(name="upgrade" | "downgrade"):
+            return True
+        case ast.ImportFrom(module="__future__"):
+            return True
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name in OF_ALEMBIC
+        case ast.Expr(value=ast.Constant()):  # the docstring
+            return True
+    return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -57,13 +58,24 @@ def drift(config: Config, *, ignored: Sequence[str] = ()) -> tuple[list[Differen
     return [one for one in found if not _is_ignored(one, ignored)], name
 
 
-def differences_to_history(database: Address, *revisions: str, name: str) -> list[Difference]:
+def differences_to_history(
+    database: Address, *revisions: str, name: str, versions: Path | None = None
+) -> list[Difference]:
     """What differs between a database and what the history makes up to revisions, in the schemas
     that the history knows of. Who may do what is not compared: it is no part of a history.
+
+    Args:
+        database: the one that is compared.
+        revisions: their ids.
+        name: what the history is called in the differences.
+        versions: the folder that the revisions are in, if it is not the project's.
+
+    Raises:
+        CommandError: a revision fails; the text says which one and why.
     """
     with scratch_databases() as make:
         scratch = make()
-        replay(scratch, *revisions)
+        replay(scratch, *revisions, versions=versions)
         should = read_schema(scratch, "--no-privileges")
         is_so = _of_the_project(read_schema(database, "--no-privileges"), should)
         found = differences(comparable(is_so), comparable(should), DATABASE, name)

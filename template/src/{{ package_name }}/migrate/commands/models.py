@@ -31,6 +31,7 @@ from ..autogenerate import NOT_OF_THE_MODELS
 from ..connection import make_engine, with_connection
 from ..formatting import formatted
 from ..from_scratch.reflection import leave_out_copies, note_partitioning
+from ..locations import require_usual_version_table
 from ..models import PACKAGE
 from ..revision_files import write_text
 from ..schema_dump import VERSION_TABLE
@@ -77,7 +78,8 @@ def write_models() -> str:
     """Write a module of models. Returns what was done, for people.
 
     Raises:
-        CommandError: sqlacodegen is not installed, there are models already, or no tables.
+        CommandError: sqlacodegen is not installed, there are models already, or no tables; or
+            Alembic has another version table, which would become a model.
     """
     if find_spec("sqlacodegen") is None:
         raise CommandError(
@@ -96,6 +98,7 @@ def write_models() -> str:
 
 
 def _models_of(connection: Connection) -> str:
+    require_usual_version_table(connection, instead="Run sqlacodegen by itself.")
     metadata = MetaData()
     others = {(row.nspname, row.relname) for row in connection.execute(NOT_OF_THE_MODELS)}
     schema = own_metadata.schema

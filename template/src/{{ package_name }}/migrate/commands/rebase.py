@@ -10,6 +10,7 @@ from ...paths import PROJECT_ROOT, relative
 from ..git import git, main_branch
 from ..head_file import record_heads
 from ..history import require_sound
+from ..locations import require_usual_files
 from ..revision_files import (
     VERSIONS,
     RevisionFile,
@@ -20,6 +21,11 @@ from ..revision_files import (
     write_text,
 )
 from ..version_table import require_current_revisions
+
+INSTEAD = (
+    "Set down_revision of the first revision of your branch to the other head by hand, or join the "
+    "heads: uv run alembic merge heads"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,9 @@ def rebase(config: Config, *, onto: str | None, applied: bool) -> list[str]:
 
     Raises:
         CommandError: it cannot be told which branch is whose, or a revision that would move is
-            applied to the database; nothing is changed.
+            applied to the database, or Alembic looks for revisions elsewhere; nothing is changed.
     """
+    require_usual_files(config, instead=INSTEAD)
     require_sound(ScriptDirectory.from_config(config))
     files = read_revision_files()
     heads = heads_of(files)

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.util import CommandError
@@ -17,17 +18,29 @@ from ..scratch import replay, scratch_databases
 from .one_step import downgrade
 
 
+@contextmanager
+def changed_history(written: Mapping[str, str]) -> Iterator[Path]:
+    """A temporary folder with the project's revisions, in which some files are other or new.
+
+    Args:
+        written: their texts, by their names.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "versions"
+        shutil.copytree(VERSIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        yield folder
+
+
 def rehearse_without(file: RevisionFile, changed: Mapping[Path, str]) -> None:
     """Apply the history without a revision, with some files changed.
 
     Raises:
         CommandError: it cannot be applied; the text says why.
     """
-    with tempfile.TemporaryDirectory() as temporary, scratch_databases() as make:
-        folder = Path(temporary) / "versions"
-        shutil.copytree(VERSIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for path, text in changed.items():
-            (folder / path.name).write_text(text, encoding="utf-8")
+    written = {path.name: text for path, text in changed.items()}
+    with changed_history(written) as folder, scratch_databases() as make:
         (folder / file.path.name).unlink()
         scratch = make()
         try:

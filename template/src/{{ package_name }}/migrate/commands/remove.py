@@ -8,11 +8,18 @@ from alembic.util import CommandError
 
 from ...paths import relative
 from ..history import require_sound
+from ..locations import require_usual_files
 from ..lost_revisions import find_lost_revision
 from ..revision_files import RevisionFile, heads_of, read_revision_files
 from ..version_table import require_current_revisions
 from .removal import take_out
 from .repair import repair
+
+INSTEAD = (
+    "Use Alembic: uv run alembic downgrade <the revision before>, then delete the file and correct "
+    "down_revision in the file that follows it. If the file is gone already: uv run alembic stamp "
+    "--purge <the revision before>"
+)
 
 
 def remove(
@@ -38,8 +45,10 @@ def remove(
         downgrade: where its file is gone: bring it back from git, and downgrade.
 
     Raises:
-        CommandError: there is no such revision, it has to stay, or somebody says no.
+        CommandError: there is no such revision, it has to stay, or somebody says no; or Alembic
+            looks for revisions elsewhere.
     """
+    require_usual_files(config, instead=INSTEAD)
     files = read_revision_files()
     _require_whole(name, files)
     if file := _find(config, name, files):

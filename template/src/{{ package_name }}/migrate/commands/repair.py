@@ -8,12 +8,23 @@ from alembic.util import CommandError
 from ...config import settings
 from ...paths import relative
 from ..head_file import record_heads
-from ..lost_revisions import LostRevision, file_on_the_main_branch, find_lost_revision
-from ..revision_files import RevisionFile, names_in, newest_of, read_revision_file, write_text
-from ..terminal import ask, is_on_a_terminal, require_consent, tell
+from ..lost_revisions import (
+    LostRevision,
+    file_on_the_main_branch,
+    versions_of,
+)
+from ..revision_files import (
+    RevisionFile,
+    newest_of,
+    read_revision_file,
+    remove_compiled,
+    write_text,
+)
+from ..terminal import require_consent, tell
 from ..version_table import replace_revisions
 from .drift import differences_to_history
 from .removal import take_out
+from .way_back import named_revision, require_not_squashed, way_back
 
 
 def repair(
@@ -41,17 +52,21 @@ def repair(
     Raises:
         CommandError: it cannot be told which revision came before, or somebody says no.
     """
-    _require_not_squashed(name, files)
+    require_not_squashed(name, files)
     if not published:
         _require_unpublished(name)
-    lost = find_lost_revision(name)
     if downgrade:
-        return _bring_back_and_downgrade(name, lost, files, yes=yes)
+        version = _version_to_downgrade(name, files, current, to=to)
+        return _downgrade(version, files, yes=yes)
     by_id = {file.revision: file for file in files}
-    known = [revision for revision in current if revision in by_id]
     gone = [revision for revision in current if revision not in by_id]
-    before = [_named(to, files)] if to else [r for g in gone for r in _before(g, by_id, files)]
-    new = newest_of(by_id, [*known, *filter(None, before)])
+    if to:
+        before = tuple(filter(None, [named_revision(to, files)]))
+        versions = tuple(sorted(versions_of(name), key=lambda one: one.follows != before))
+    else:
+        before, versions = way_back(gone, files, current)
+    lost = next((version for version in versions if version.revision == name), None)
+    new = newest_of(by_id, [*(r for r in current if r in by_id), *before])
     address = settings.migration_address
     shown = ", ".join(new) or "base"
     found = differences_to_history(address, *new, name=f"revision {shown}")
@@ -69,21 +84,11 @@ def repair(
         if lost and lost.restore:
             what += f" To downgrade instead: uv run db remove {name} --downgrade."
     require_consent(what, yes=yes)
-    record_heads()
-    replace_revisions(current, new)
+    replace_revisions(current, new, first=record_heads)
     lines = [f"The database is at {shown} now, and was at {', '.join(current)} before."]
     if found:
         lines.append("What differs is still in it: uv run db drift")
     return [*lines, _undo(lost, current)]
-
-
-def _require_not_squashed(name: str, files: Sequence[RevisionFile]) -> None:
-    for file in files:
-        if name in names_in(file.path.read_text(encoding="utf-8"), "replaces"):
-            raise CommandError(
-                f"{name} was squashed into {file.revision}, so it is not lost. Bring the database there "
-                "with the version of the code from before the squash."
-            )
 
 
 def _require_unpublished(name: str) -> None:
@@ -97,65 +102,46 @@ def _require_unpublished(name: str) -> None:
         )
 
 
-def _bring_back_and_downgrade(
-    name: str, lost: LostRevision | None, files: Sequence[RevisionFile], *, yes: bool
-) -> list[str]:
-    if not lost or not lost.source:
+def _version_to_downgrade(
+    name: str, files: Sequence[RevisionFile], current: Sequence[str], *, to: str | None
+) -> LostRevision:
+    """The version of the file that was applied."""
+    versions = [version for version in versions_of(name) if version.source]
+    if not versions:
         raise CommandError(f"git does not have the file of {name}, so it cannot be downgraded.")
-    missing = set(lost.follows) - {file.revision for file in files}
-    if missing:
+    if to:
+        before = tuple(filter(None, [named_revision(to, files)]))
+        versions = [version for version in versions if version.follows == before]
+        if not versions:
+            raise CommandError(f"--to {to}: git has no file of {name} that follows it.")
+        return versions[0]
+    version = way_back([name], files, current).files[0]
+    known = {file.revision for file in files}
+    if missing := [one for one in version.follows if one not in known]:
         raise CommandError(
             f"{name} followed {', '.join(missing)}, which no file has either. Bring both back: "
-            f"{lost.restore}"
+            f"{version.restore}"
         )
-    write_text(lost.path, lost.source)
-    tell(f"{relative(lost.path)} is back, as git has it.")
-    file = read_revision_file(lost.path)
-    return take_out(
-        file, [*files, file], yes=yes, published=True, offline=False, restored=lost.restore
-    )
+    return version
 
 
-def _before(name: str, by_id: dict[str, RevisionFile], files: Sequence[RevisionFile]) -> list[str]:
-    """The newest revisions before one that have files."""
-    found, waiting, seen = [], [name], set()
-    while waiting:
-        one = waiting.pop(0)
-        if one in by_id:
-            found.append(one)
-        elif one not in seen:
-            seen.add(one)
-            _require_not_squashed(one, files)
-            lost = find_lost_revision(one)
-            if lost is None:
-                found.append(_asked(one, files))
-            else:
-                waiting += lost.follows
-    return [revision for revision in found if revision]
-
-
-def _asked(name: str, files: Sequence[RevisionFile]) -> str:
-    unknown = f"Neither git nor a compiled file says which revision {name} followed."
-    if not is_on_a_terminal():
+def _downgrade(lost: LostRevision, files: Sequence[RevisionFile], *, yes: bool) -> list[str]:
+    """Bring the file back for as long as the downgrade takes. Whatever fails, it does not stay."""
+    if lost.path.exists():
         raise CommandError(
-            f"{unknown} Name it: uv run db remove {name} --to <revision>. `uv run alembic history` "
-            "lists them; base is before the first."
+            f"{relative(lost.path)} is there and has another revision, so the file of "
+            f"{lost.revision} cannot be brought back under its name. Rename the one that is there."
         )
-    return _named(ask(f"{unknown} Which one?"), files)
-
-
-def _named(name: str, files: Sequence[RevisionFile]) -> str:
-    """A revision by the beginning of its id; empty for base."""
-    if name == "base":
-        return ""
-    found = [file.revision for file in files if name and file.revision.startswith(name)]
-    exact = [revision for revision in found if revision == name] or found
-    if len(exact) != 1:
-        raise CommandError(
-            f"--to {name}: {'several revisions begin so' if found else 'no file has that revision'}. "
-            "`uv run alembic history` lists them."
+    try:
+        write_text(lost.path, lost.source)
+        tell(f"{relative(lost.path)} is back, as git has it.")
+        file = read_revision_file(lost.path)
+        return take_out(
+            file, [*files, file], yes=yes, published=True, offline=False, restored=lost.restore
         )
-    return exact[0]
+    finally:
+        lost.path.unlink(missing_ok=True)
+        remove_compiled(lost.path)
 
 
 def _undo(lost: LostRevision | None, current: Sequence[str]) -> str:

@@ -2,45 +2,35 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, to_tuple
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import MetaData
 
 from ...config import settings
 from ...database.address import Address
 from ...paths import relative
 from ..connection import make_engine, with_connection
 from ..formatting import formatted
-from ..from_scratch import FromScratch, Wanted, try_source, write_from_scratch
+from ..from_scratch import FromScratch, Wanted, write_from_scratch
 from ..from_scratch.reflection import metadata_of
 from ..git import git, remove, tracked
 from ..head_file import record_heads
 from ..history import replaced_by, require_sound
+from ..locations import require_usual_files, require_usual_version_table
 from ..revision_files import VERSIONS, write_text
 from ..schema_dump import Schema
 from ..scratch import replay, scratch_databases
 from ..terminal import require_consent, tell
-from .data_changes import carried_over, data_changes_in
+from .data_changes import data_changes_in
+from .rows import NotCarriedOverError, place_of, rows_in, with_rows
 
-WITHOUT_DATA = (
-    "Squash without --with-data, and write what a new database needs into a revision of its own."
-)
+IN_A_REVISION = "Write what a new database needs into a separate revision behind this one."
 
-# Values of the others are new each time.
-STEADY_COLUMNS = text(
-    """
-    SELECT n.nspname, c.relname, a.attname FROM pg_attribute a
-    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE a.attnum > 0 AND NOT a.attisdropped
-      AND coalesce(pg_get_expr(d.adbin, d.adrelid), '') !~* 'now\\(|current_|random|uuid|clock_|timeofday'
-    ORDER BY a.attname
-    """
-)
+INSTEAD = "No other command squashes: keep the history, or take the setting out."
 
 UNDO = "git restore --source=HEAD --staged --worktree migrations"
 
@@ -56,8 +46,10 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
         yes: do not ask.
 
     Raises:
-        CommandError: it cannot be done, or makes another schema; nothing is changed.
+        CommandError: it cannot be done, or makes another schema, or Alembic keeps the history
+            elsewhere; nothing is changed.
     """
+    require_usual_files(config, instead=INSTEAD)
     script = ScriptDirectory.from_config(config)
     if done := _finish(script):
         return done
@@ -71,6 +63,10 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
     tell(f"Replaying {len(folded)} revisions in a scratch database …")
     with scratch_databases() as make:
         old = make()
+        with_connection(
+            make_engine(old, settings.migration_driver),
+            lambda connection: require_usual_version_table(connection, instead=INSTEAD),
+        )
         replay(old, target.revision)
         wanted = Wanted.of(old)
         tell("Writing one that makes the same …")
@@ -83,13 +79,18 @@ def squash(config: Config, *, to: str | None, data: bool, yes: bool) -> list[str
         )
         source = _as_that_of(target, written.source, [one.revision for one in folded[:-1]])
         source = formatted(source, Path(target.path))
-        rows = _rows_in(old, wanted.schema)
+        for one in folded:
+            if data_changes_in(Path(one.path)):
+                tell(f"{one.revision} ({one.doc}) changes rows, or may: {place_of(one)}")
+        rows = rows_in(old, wanted.schema)
+        carry = partial(with_rows, source, folded, rows, wanted.schema, make)
         if data:
-            source = carried_over(folded, source)
-            made = _run_with_data(source, make)
-            _require_the_same_rows(rows, _rows_in(made, wanted.schema))
-    for line in _about_data(folded, rows, carried=data):
-        tell(line)
+            source = _carried(carry)
+        elif filled := [f"{table} ({found.count})" for table, found in rows.items() if found.count]:
+            tell(
+                "A new database would not have the rows that the history makes: "
+                f"{', '.join(filled)}. {_advice(carry)}"
+            )
     no_way_back = "" if has_git else " There is no git here, so there is no way back."
     require_consent(
         f"{len(folded)} revisions, {folded[0].revision} to {target.revision}, become one.{no_way_back}",
@@ -194,71 +195,20 @@ def _as_that_of(target: Script, source: str, replaced: list[str]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a table holds."""
-
-    count: int
-    digest: str  # of all values but those that are new each time, such as now()
-
-
-def _rows_in(database: Address, schema: Schema) -> dict[str, Rows]:
-    """The rows of each table."""
-    tables = [(thing.schema, thing.name) for thing in schema if thing.kind == "TABLE"]
-
-    def read(connection: Connection) -> dict[str, Rows]:
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        columns: dict[tuple[str, str], list[str]] = {}
-        for row in connection.execute(STEADY_COLUMNS):
-            columns.setdefault((row.nspname, row.relname), []).append(quote(row.attname))
-        found = {}
-        for table in tables:
-            values = ", ".join(columns.get(table, []))
-            query = (
-                f"SELECT count(*), coalesce(md5(string_agg(value, E'\\n' ORDER BY value)), '') "
-                f"FROM (SELECT ROW({values})::text AS value FROM {'.'.join(map(quote, table))}) rows"
-            )
-            found[".".join(table)] = Rows(*connection.exec_driver_sql(query).one())
-        return found
-
-    return with_connection(make_engine(database, settings.migration_driver), read)
-
-
-def _require_the_same_rows(wanted: dict[str, Rows], made: dict[str, Rows]) -> None:
-    wrong = [
-        f"{table} ({made[table].count} rows in place of {rows.count})"
-        if made[table].count != rows.count
-        else f"{table} (other values)"
-        for table, rows in wanted.items()
-        if made[table] != rows
-    ]
-    if wrong:
-        raise CommandError(
-            f"What was carried over makes other rows: {', '.join(wrong)}. {WITHOUT_DATA}"
-        )
-
-
-def _run_with_data(source: str, make: Callable[[], Address]) -> Address:
+def _carried(carry: Callable[[], str]) -> str:
     try:
-        return try_source(source, make)
-    except CommandError as error:
-        reason = re.sub(r"^\S*revision\.py:\d+: | This revision is not marked.*$", "", str(error))
-        raise CommandError(
-            f"What was carried over cannot be run on the newest schema: {reason} {WITHOUT_DATA}"
-        ) from error
+        return carry()
+    except NotCarriedOverError as error:
+        raise CommandError(f"{error} Squash without --with-data. {IN_A_REVISION}") from error
 
 
-def _about_data(folded: list[Script], rows: dict[str, Rows], *, carried: bool) -> Iterator[str]:
-    for one in folded:
-        if lines := data_changes_in(Path(one.path)):
-            where = f"{relative(Path(one.path))}:{lines[0]}"
-            yield f"{one.revision} ({one.doc}) changes rows, or may: {where}"
-    filled = [f"{table} ({found.count})" for table, found in rows.items() if found.count]
-    if filled and not carried:
-        yield (
-            f"A new database would not have the rows that the history makes: {', '.join(filled)}. To carry "
-            "over what makes them: uv run db squash --with-data"
-        )
+def _advice(carry: Callable[[], str]) -> str:
+    """Whether --with-data would work: it is tried."""
+    try:
+        carry()
+    except NotCarriedOverError as error:
+        return f"--with-data does not help: {error} {IN_A_REVISION}"
+    return "To carry over what makes them: uv run db squash --with-data"
 
 
 def _about(written: FromScratch, folded: list[Script], target: Script) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """NOT NULL on tables that are in use."""
 
+from hashlib import sha256
+
 from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -12,8 +14,9 @@ MANY = 1000  # rows that are counted
 def set_not_null_concurrently(
     table_name: str, column_name: str, *, schema: str | None = None
 ) -> None:
-    """Make a column NOT NULL. A check constraint comes first, because it can be validated
-    without a strong lock, and SET NOT NULL then believes it instead of reading the whole table.
+    """Make a column NOT NULL. A check constraint comes first, because it can be validated without
+    a strong lock. SET NOT NULL then uses the validated check and skips the scan. The check is
+    dropped at the end.
 
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
 
@@ -23,10 +26,10 @@ def set_not_null_concurrently(
         schema: of the table.
 
     Raises:
-        CommandError: a lock was not to be had; or rows have NULL there, and nothing stays behind.
+        CommandError: a lock was not granted; or rows have NULL there, and nothing stays behind.
     """
     table, column = quoted(table_name, schema), quoted(column_name)
-    check = quoted(f"{column_name}_is_not_null")
+    check = quoted(_check_for(column_name))
 
     def drop_check() -> None:
         run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}")
@@ -52,11 +55,18 @@ def drop_not_null(table_name: str, column_name: str, *, schema: str | None = Non
         schema: of the table.
 
     Raises:
-        CommandError: the lock was not to be had.
+        CommandError: the lock was not granted.
     """
     table, column = quoted(table_name, schema), quoted(column_name)
     with outside_transaction():
         run(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
+
+
+def _check_for(column_name: str) -> str:
+    """The name of the check. Nobody else chooses such a name, so a check that has it was left by a
+    run that was killed, and may be dropped.
+    """
+    return f"set_not_null_concurrently_{sha256(column_name.encode()).hexdigest()[:16]}"
 
 
 def _filled_in_first(table: str, column: str) -> str:

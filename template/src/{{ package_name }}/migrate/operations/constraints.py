@@ -1,26 +1,16 @@
 """Constraints on tables that are in use: added without looking at the rows, then validated."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from alembic import op
+from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import text
 
+from .definitions import constraint_of, index_of, require_same_constraint, require_same_index
 from .indexes import create_index_concurrently
-from .outside import (
-    drop_unasked,
-    is_offline,
-    outside_transaction,
-    quoted,
-    row_of,
-    run,
-    undone_by,
-)
-
-CONSTRAINT = text(
-    "SELECT convalidated FROM pg_constraint"
-    " WHERE conname = :name AND conrelid = to_regclass(:table)"
-)
+from .outside import drop_unasked, is_offline, outside_transaction, quoted, run, undone_by
 
 
 def create_unique_constraint_concurrently(
@@ -33,7 +23,8 @@ def create_unique_constraint_concurrently(
     initially: str | None = None,
     **options: Any,
 ) -> None:
-    """Build a unique index, which takes its time, and make it a constraint, which does not.
+    """Build a unique index, which takes its time, and make it a constraint, which does not. A
+    constraint that is there with the same definition is kept.
 
     Args:
         constraint_name: as it is to be in the database; the index's too.
@@ -45,21 +36,30 @@ def create_unique_constraint_concurrently(
         options: of the index, such as `postgresql_nulls_not_distinct`.
 
     Raises:
-        CommandError: a lock was not to be had, or another table has an index of that name.
+        CommandError: a lock was not granted, or there is another index or constraint of that name.
         DBAPIError: rows have the same values; nothing stays behind.
     """
-    table = quoted(table_name, schema)
+    name = quoted(constraint_name)
+    timing = " DEFERRABLE" if deferrable else ""
+    timing += f" INITIALLY {initially}" if initially else ""
+
+    def constrain(table: str) -> None:
+        run(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{timing}")
+
     drop_unasked(lambda: drop_constraint_if_exists(constraint_name, table_name, schema=schema))
-    if not is_offline() and _is_validated(constraint_name, table) is not None:
+    if not is_offline() and (found := constraint_of(constraint_name, table_name, schema)):
+        index = CreateIndexOp(
+            constraint_name, table_name, list(columns), schema=schema, unique=True, **options
+        )
+        with outside_transaction():
+            there = index_of(constraint_name, table_name, schema)
+            require_same_index(there or found, index, constrain)
         return
     create_index_concurrently(
         constraint_name, table_name, columns, schema=schema, unique=True, **options
     )
-    name = quoted(constraint_name)
-    timing = " DEFERRABLE" if deferrable else ""
-    timing += f" INITIALLY {initially}" if initially else ""
     with outside_transaction():
-        run(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}{timing}")
+        constrain(quoted(table_name, schema))
 
 
 def create_foreign_key_concurrently(
@@ -73,7 +73,8 @@ def create_foreign_key_concurrently(
     referent_schema: str | None = None,
     **options: Any,
 ) -> None:
-    """Add a foreign key for the rows to come, then look whether the rows that are there keep to it.
+    """Add a foreign key for new rows, then check the rows that are there. A foreign key that is
+    there with the same definition is kept, and validated if that is still missing.
 
     Args:
         constraint_name: as it is to be in the database.
@@ -86,13 +87,13 @@ def create_foreign_key_concurrently(
         options: what `op.create_foreign_key` takes besides, such as `ondelete`.
 
     Raises:
-        CommandError: a lock was not to be had.
-        DBAPIError: a row refers to none; nothing stays behind.
+        CommandError: a lock was not granted, or there is another constraint of that name.
+        DBAPIError: a row refers to none; nothing that this run has added stays behind.
     """
 
-    def add() -> None:
+    def add(name: str) -> None:
         op.create_foreign_key(
-            op.f(constraint_name),
+            op.f(name),
             source_table,
             referent_table,
             list(local_cols),
@@ -114,7 +115,8 @@ def create_check_constraint_concurrently(
     schema: str | None = None,
     **options: Any,
 ) -> None:
-    """Add a check for the rows to come, then look whether the rows that are there keep to it.
+    """Add a check for new rows, then check the rows that are there. A constraint that is there with
+    the same definition is kept, and validated if that is still missing.
 
     Args:
         constraint_name: as it is to be in the database.
@@ -124,13 +126,13 @@ def create_check_constraint_concurrently(
         options: what `op.create_check_constraint` takes besides.
 
     Raises:
-        CommandError: a lock was not to be had.
-        DBAPIError: a row does not keep to it; nothing stays behind.
+        CommandError: a lock was not granted, or there is another constraint of that name.
+        DBAPIError: a row violates it; nothing that this run has added stays behind.
     """
 
-    def add() -> None:
+    def add(name: str) -> None:
         op.create_check_constraint(
-            op.f(constraint_name),
+            op.f(name),
             table_name,
             text(condition.replace(":", r"\:")),
             schema=schema,
@@ -166,10 +168,10 @@ def drop_constraint_if_exists(
 
 
 def _add_and_validate(
-    constraint_name: str, table_name: str, schema: str | None, add: Callable[[], None]
+    constraint_name: str, table_name: str, schema: str | None, add: Callable[[str], None]
 ) -> None:
-    """The first needs a strong lock for a moment; the second takes its time, and a lock that
-    keeps nobody from reading and writing.
+    """Adding takes a strong lock for a moment. Validating takes long, under a lock that blocks
+    neither reads nor writes.
 
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     """
@@ -179,16 +181,13 @@ def _add_and_validate(
         run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
 
     with outside_transaction():
-        validated = None if is_offline() else _is_validated(constraint_name, table)
+        found = None if is_offline() else constraint_of(constraint_name, table_name, schema)
         drop_unasked(drop)
-        if validated is None:
-            add()
-        if not validated:
-            with undone_by(drop):
+        if found:
+            require_same_constraint(found, constraint_name, table_name, schema, add)
+        else:
+            add(constraint_name)
+        if found is None or not found.is_valid:
+            # One that was there before may be somebody else's, so it stays.
+            with nullcontext() if found else undone_by(drop):
                 run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
-
-
-def _is_validated(constraint_name: str, table: str) -> bool | None:
-    """Whether all rows are known to keep to it; None where there is no such constraint."""
-    row = row_of(CONSTRAINT, name=constraint_name, table=table)
-    return None if row is None else bool(row.convalidated)

@@ -1,26 +1,15 @@
 """Indexes on tables that are in use."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from alembic import op
+from alembic.operations.ops import CreateIndexOp
 from alembic.util import CommandError
-from sqlalchemy import ColumnElement, TextClause, text
+from sqlalchemy import ColumnElement, TextClause
 
-from .outside import again, drop_unasked, is_offline, outside_transaction, row_of, undone_by
-
-INDEX = text(
-    """
-    SELECT t.relname, i.indisvalid, i.indisunique, pg_get_indexdef(c.oid) AS definition,
-           ARRAY(SELECT pg_get_indexdef(c.oid, position, true)
-                 FROM generate_series(1, i.indnkeyatts) position) AS columns
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
-    WHERE c.relname = :name AND c.relnamespace = coalesce(
-        to_regnamespace(quote_ident(:schema)),
-        (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(quote_ident(:table))))
-    """
-)
+from .definitions import FoundIndex, index_of, require_same_index
+from .outside import again, drop_unasked, is_offline, outside_transaction, undone_by
 
 
 def create_index_concurrently(
@@ -32,8 +21,8 @@ def create_index_concurrently(
     unique: bool = False,
     **options: Any,
 ) -> None:
-    """Build an index. A build that was cut off leaves an invalid one, which is dropped first;
-    one that is there and valid is kept.
+    """Build an index. A build that was cut off leaves an invalid one, which is dropped first. A
+    valid one with the same definition is kept.
 
     Args:
         index_name: of the index.
@@ -48,12 +37,30 @@ def create_index_concurrently(
         DBAPIError: rows have the same values; nothing stays behind.
     """
 
+    def there() -> FoundIndex | None:
+        found = index_of(index_name, table_name, schema)
+        if found and found.table != table_name:
+            raise CommandError(
+                f"Table {found.table} has an index {index_name} already; choose another name."
+            )
+        return found
+
+    def drop_if_invalid() -> None:
+        found = there()
+        if found and not found.is_valid:
+            drop(index_name, table_name, found.schema)
+
     def build() -> None:
-        drop_it = partial(drop, index_name, table_name, schema)
-        drop_unasked(drop_it)
-        if not is_offline() and is_valid() is False:
-            drop_it()
-        with undone_by(drop_it):
+        drop_unasked(lambda: drop(index_name, table_name, schema))
+        if not is_offline():
+            drop_if_invalid()
+            if found := there():
+                wanted = CreateIndexOp(
+                    index_name, table_name, list(columns), schema=schema, unique=unique, **options
+                )
+                require_same_index(found, wanted)
+                return
+        with undone_by(drop_if_invalid):
             op.create_index(
                 index_name,
                 table_name,
@@ -65,30 +72,20 @@ def create_index_concurrently(
                 **options,
             )
 
-    def is_valid() -> bool | None:
-        """None where there is none."""
-        row = row_of(INDEX, name=index_name, table=table_name, schema=schema)
-        if row is None:
-            return None
-        if row.relname != table_name:
-            raise CommandError(
-                f"Table {row.relname} has an index {index_name} already; choose another name."
-            )
-        names = [column if isinstance(column, str) else None for column in columns]
-        is_other = None not in names and names != [_unquoted(column) for column in row.columns]
-        if row.indisvalid and (row.indisunique != unique or is_other):
-            raise CommandError(
-                f"There is another index {index_name} already: {row.definition}. Drop it in a "
-                "revision before this one, or choose another name."
-            )
-        return bool(row.indisvalid)
-
     with outside_transaction():
         again(build)
-        if not is_offline() and not is_valid():
+        if is_offline():
+            return
+        built = there()
+        if built is None:
+            raise CommandError(
+                f"Index {index_name} was not built, because something else in the schema has that "
+                "name. Choose another name."
+            )
+        if not built.is_valid:
             raise CommandError(
                 f"Index {index_name} was built but is not valid, so Postgres does not use it. Run "
-                "the command again: it is dropped and built anew."
+                "the command again: it drops the index and builds it again."
             )
 
 
@@ -101,9 +98,26 @@ def drop_index_concurrently(
         index_name: of the index.
         table_name: of the table.
         schema: of the table.
+
+    Raises:
+        CommandError: the index of that name belongs to another table.
     """
+
+    def drop_if_there() -> None:
+        found = index_of(index_name, table_name, schema)
+        if found and found.table != table_name:
+            raise CommandError(
+                f"Index {index_name} belongs to table {found.table}, not to {table_name}, so it was "
+                "not dropped. Correct the name of the table or of the index."
+            )
+        if found:
+            drop(index_name, table_name, found.schema)
+
     with outside_transaction():
-        again(lambda: drop(index_name, table_name, schema))
+        if is_offline():
+            drop(index_name, table_name, schema)
+        else:
+            again(drop_if_there)
 
 
 def drop(index_name: str, table_name: str, schema: str | None) -> None:
@@ -111,7 +125,3 @@ def drop(index_name: str, table_name: str, schema: str | None) -> None:
     op.drop_index(
         index_name, table_name, schema=schema, if_exists=True, postgresql_concurrently=True
     )
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
