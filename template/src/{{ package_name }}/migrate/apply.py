@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, event
 
+from ..printable import one_line
 from .advisory_lock import advisory_lock
 from .blockers import Blockers
 from .command import command_of
@@ -20,10 +21,12 @@ from .connection import pause
 from .errors import explain_driver_error
 from .history import replaced_by, unknown_revisions
 from .pooler import require_own_session
+from .quoting import word
 from .retries import Retries
 from .schema import create_schema
 from .session import migrating_session
 from .timeouts import is_autocommit, timeouts
+from .watchdog import limited
 
 log = logging.getLogger("alembic.migrations")
 
@@ -138,14 +141,15 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     connection = migration.connection
     assert connection is not None
     try:
-        current = migration.get_current_heads()
+        with limited(connection):
+            current = migration.get_current_heads()
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = list(migration.opts["fn"](current, migration))
             return None if current and not steps else steps
     finally:
         connection.rollback()  # Alembic wants to begin the transactions itself
-    text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
+    text = f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code"
     replaced = replaced_by(context.script)
     if squashed := [revision for revision in unknown if revision in replaced]:
         raise CommandError(
@@ -164,7 +168,7 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     raise CommandError(
         f"{text}: a newer version has migrated it, or the revision's file was removed. Deploy the "
         "version that has it, or bring the file back, or repair the database: uv run db remove "
-        f"{unknown[0]}.{way_out}"
+        f"{word(unknown[0])}.{way_out}"
     )
 
 

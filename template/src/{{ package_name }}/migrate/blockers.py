@@ -14,12 +14,16 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
+from ..printable import one_line
 from .connection import with_connection
+from .watchdog import limited
 
 log = logging.getLogger("alembic.migrations")
 
 LOOK_EVERY = 0.05  # seconds between two looks at the clock
 SAY_EVERY = 5.0  # seconds between two messages about a statement that still waits
+LONGEST_NAME = 300  # characters
+MOST_SESSIONS = 10  # that are named
 
 BLOCKERS = text(
     """
@@ -107,15 +111,19 @@ class Blockers:
                 log.info("Waiting for %s, held by %s.", self._rows[0][0], self._sessions())
 
     def _look(self, connection: Connection) -> list[Any]:
-        rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
-        return [(WORDS.get(row[0], row[0]), *row[1:]) for row in rows]
+        with limited(connection):
+            rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
+        return [(one_line(WORDS.get(row[0]) or row[0], LONGEST_NAME), *row[1:]) for row in rows]
 
     def _sessions(self) -> str:
-        return ", ".join(dict.fromkeys(_session(*row[1:]) for row in self._rows))
+        named = list(dict.fromkeys(_session(*row[1:]) for row in self._rows[:MOST_SESSIONS]))
+        more = len(self._rows) - MOST_SESSIONS
+        return ", ".join([*named, *([f"{more} others"] if more > 0 else [])])
 
 
 def _session(pid: int, name: str | None, state: str | None, age: float | None) -> str:
     if pid == 0:
         return "a prepared transaction"
     since = "" if age is None else f", for {age:.0f} s"
-    return f"pid {pid} ({name or 'without a name'}, {state or 'state hidden'}{since})"
+    called = one_line(name or "without a name", LONGEST_NAME)
+    return f"pid {int(pid)} ({called}, {one_line(state or 'state hidden', LONGEST_NAME)}{since})"

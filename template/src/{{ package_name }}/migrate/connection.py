@@ -17,9 +17,11 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 from ..database.address import Address
 from .errors import explain_connection_error
+from .watchdog import limited_connecting
 
 Result = TypeVar("Result")
 
+DEFAULT_PORT = 5432
 STEP = 0.2  # seconds until a pause notices that it is cancelled
 
 
@@ -34,6 +36,7 @@ def make_engine(
         address.url(driver),
         connect_args=address.connect_args(driver, session, pooled=pooled),
         poolclass=NullPool,
+        hide_parameters=True,
         **options,
     )
 
@@ -85,10 +88,12 @@ def pause(connection: Connection, seconds: float, cancelled: threading.Event) ->
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
-    try:
-        connection = engine.connect()
-    except (DBAPIError, ImportError, OSError, UnicodeError) as error:
-        raise CommandError(explain_connection_error(error, engine.url)) from error
+    with limited_connecting(engine.url.port or DEFAULT_PORT) as dog:
+        try:
+            connection = engine.connect()
+        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+            reason = explain_connection_error(error, engine.url, dog.reason)
+            raise CommandError(reason) from error
     with connection:
         yield connection
 

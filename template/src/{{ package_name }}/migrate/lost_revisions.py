@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from shlex import quote
 from typing import Any, NamedTuple
 
 from ..paths import PROJECT_ROOT, relative
 from .git import look, main_branch
+from .quoting import word
 from .revision_files import VERSIONS, UnreadableRevisionError, names_in, parse_revision
 
 
@@ -44,7 +44,7 @@ def file_on_the_main_branch(revision: str) -> tuple[str, str] | None:
 def _in_git(revision: str) -> Iterator[LostRevision]:
     for name in _files_with(revision, "--cached"):
         if found := _parsed(revision, name, look("show", f":./{name}")):
-            yield found._replace(restore=f"git checkout -- {quote(name)}")
+            yield found._replace(restore=f"git checkout -- {word(name)}")
     for which in ((), ("--all", "--reflog")):
         log = ("log", *which, "--full-history", "--no-renames")
         changed = ("--format=", "--name-only", "--relative", "-z", f"-S{revision}")
@@ -53,7 +53,7 @@ def _in_git(revision: str) -> Iterator[LostRevision]:
             last = ("-1", "--format=%H", "--diff-filter=AM")
             commit = look(*log, *last, "--", name).strip()
             if found := _parsed(revision, name, look("show", f"{commit}:./{name}")):
-                yield found._replace(restore=f"git checkout {commit[:12]} -- {quote(name)}")
+                yield found._replace(restore=f"git checkout {commit[:12]} -- {word(name)}")
 
 
 def _files_with(revision: str, where: str) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, column, table
 from sqlalchemy.exc import DBAPIError
 
 from ..database.schema import SCHEMA
+from ..printable import one_line
 from .advisory_lock import advisory_lock, lock_holder
 from .connection import make_engine, pause, with_connection
 from .environment import NAME
@@ -18,6 +19,7 @@ from .errors import explain_refusal
 from .pooler import require_own_session
 from .session import migrating_session
 from .terminal import tell
+from .watchdog import limited
 
 VERSIONS = table("alembic_version", column("version_num"), schema=SCHEMA)
 
@@ -26,9 +28,10 @@ Result = TypeVar("Result")
 
 def revisions_in(connection: Connection) -> tuple[str, ...]:
     """Those that the database of a connection is at: none, one, or one of each branch."""
-    migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-    found = migration.get_current_heads()
-    connection.rollback()
+    with limited(connection):
+        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        found = migration.get_current_heads()
+        connection.rollback()
     return found
 
 
@@ -112,7 +115,7 @@ def replace_revisions(old: Sequence[str], new: Sequence[str]) -> None:
         now = revisions_in(connection)
         if set(now) != set(old):
             raise CommandError(
-                f"Another process has brought the database to {', '.join(now) or 'no revision'} "
+                f"Another process has brought the database to {one_line(', '.join(now)) or 'no revision'} "
                 "meanwhile. Nothing was done."
             )
         with connection.begin():

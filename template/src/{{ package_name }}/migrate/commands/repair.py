@@ -1,14 +1,15 @@
 """Repairs the version table of a database that is at a revision whose file is gone."""
 
-import shlex
 from collections.abc import Sequence
 
 from alembic.util import CommandError
 
 from ...config import settings
 from ...paths import relative
+from ...printable import one_line
 from ..head_file import record_heads
 from ..lost_revisions import LostRevision, file_on_the_main_branch, find_lost_revision
+from ..quoting import word
 from ..revision_files import RevisionFile, names_in, newest_of, read_revision_file, write_text
 from ..terminal import ask, is_on_a_terminal, require_consent, tell
 from ..version_table import replace_revisions
@@ -57,7 +58,7 @@ def repair(
     found = differences_to_history(address, *new, name=f"revision {shown}")
     for difference in found:
         tell(str(difference))
-    was = f"{', '.join(gone)}, which no file has. Before {'it' if len(gone) == 1 else 'them'} was {shown}"
+    was = f"{one_line(', '.join(gone))}, which no file has. Before {'it' if len(gone) == 1 else 'them'} was {shown}"
     what = f"The {address} is at {was}"
     if not found:
         what += ", and the schema is what that says. It would be put there."
@@ -67,11 +68,11 @@ def repair(
             "stays."
         )
         if lost and lost.restore:
-            what += f" To downgrade instead: uv run db remove {name} --downgrade."
+            what += f" To downgrade instead: uv run db remove {word(name)} --downgrade."
     require_consent(what, yes=yes)
     record_heads()
     replace_revisions(current, new)
-    lines = [f"The database is at {shown} now, and was at {', '.join(current)} before."]
+    lines = [f"The database is at {shown} now, and was at {one_line(', '.join(current))} before."]
     if found:
         lines.append("What differs is still in it: uv run db drift")
     return [*lines, _undo(lost, current)]
@@ -81,7 +82,7 @@ def _require_not_squashed(name: str, files: Sequence[RevisionFile]) -> None:
     for file in files:
         if name in names_in(file.path.read_text(encoding="utf-8"), "replaces"):
             raise CommandError(
-                f"{name} was squashed into {file.revision}, so it is not lost. Bring the database there "
+                f"{one_line(name)} was squashed into {file.revision}, so it is not lost. Bring the database there "
                 "with the version of the code from before the squash."
             )
 
@@ -91,9 +92,9 @@ def _require_unpublished(name: str) -> None:
     if found:
         main, path = found
         raise CommandError(
-            f"{name} is on {main}, so the database is rather ahead of this code than broken. Merge "
-            f"{main}, or bring the file back: git checkout {main} -- {shlex.quote(path)}. If it is "
-            f"to go nevertheless: uv run db remove {name} --published"
+            f"{one_line(name)} is on {main}, so the database is rather ahead of this code than broken. "
+            f"Merge {main}, or bring the file back: git checkout {word(main)} -- {word(path)}. If it is "
+            f"to go nevertheless: uv run db remove {word(name)} --published"
         )
 
 
@@ -101,11 +102,13 @@ def _bring_back_and_downgrade(
     name: str, lost: LostRevision | None, files: Sequence[RevisionFile], *, yes: bool
 ) -> list[str]:
     if not lost or not lost.source:
-        raise CommandError(f"git does not have the file of {name}, so it cannot be downgraded.")
+        raise CommandError(
+            f"git does not have the file of {one_line(name)}, so it cannot be downgraded."
+        )
     missing = set(lost.follows) - {file.revision for file in files}
     if missing:
         raise CommandError(
-            f"{name} followed {', '.join(missing)}, which no file has either. Bring both back: "
+            f"{one_line(name)} followed {', '.join(missing)}, which no file has either. Bring both back: "
             f"{lost.restore}"
         )
     write_text(lost.path, lost.source)
@@ -135,10 +138,10 @@ def _before(name: str, by_id: dict[str, RevisionFile], files: Sequence[RevisionF
 
 
 def _asked(name: str, files: Sequence[RevisionFile]) -> str:
-    unknown = f"Neither git nor a compiled file says which revision {name} followed."
+    unknown = f"Neither git nor a compiled file says which revision {one_line(name)} followed."
     if not is_on_a_terminal():
         raise CommandError(
-            f"{unknown} Name it: uv run db remove {name} --to <revision>. `uv run alembic history` "
+            f"{unknown} Name it: uv run db remove {word(name)} --to <revision>. `uv run alembic history` "
             "lists them; base is before the first."
         )
     return _named(ask(f"{unknown} Which one?"), files)
@@ -159,7 +162,7 @@ def _named(name: str, files: Sequence[RevisionFile]) -> str:
 
 
 def _undo(lost: LostRevision | None, current: Sequence[str]) -> str:
-    stamp = f"uv run alembic stamp --purge {' '.join(current)}"
+    stamp = f"uv run alembic stamp --purge {' '.join(map(word, current))}"
     if lost and lost.restore:
         return f"Undo: {lost.restore} && {stamp}"
     return f"Undo: bring the file back, and {stamp}"
