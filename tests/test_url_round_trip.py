@@ -1,8 +1,6 @@
 """Properties of the way from the settings to the driver: what goes in is what it receives."""
 
-import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from alembic.config import Config
 from conftest import Render
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from library import imported
 from sqlalchemy import Engine, engine_from_config, make_url
 
 text = st.text(
@@ -38,9 +37,6 @@ Connect = Callable[[dict[str, Any], str], Engine]
 def connect(rendered: Render) -> Iterator[Connect]:
     """Makes the engine that env.py would connect with, for an address and a driver."""
     project = rendered()
-    sys.path.insert(0, str(project.path / "src"))
-    address = import_module(f"{project.package}.database.address").Address
-    fill_in_url = import_module(f"{project.package}.migrate.url").fill_in_url
 
     def connect(values: dict[str, Any], driver: str) -> Engine:
         config = Config(project.path / "alembic.ini")
@@ -50,10 +46,10 @@ def connect(rendered: Render) -> Iterator[Connect]:
         assert make_url(url) == address(**values).url(driver)
         return engine_from_config(config.get_section("alembic") or {})
 
-    yield connect
-    sys.path.remove(str(project.path / "src"))
-    for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
-        del sys.modules[name]
+    with imported(project) as module:
+        address = module("database.address").Address
+        fill_in_url = module("migrate.url").fill_in_url
+        yield connect
 
 
 @pytest.mark.parametrize(("driver", "database"), [("asyncpg", "database"), ("psycopg", "dbname")])

@@ -26,6 +26,7 @@ from .database.address import Address
 from .database.tls import SSLMode
 from .errors import ConfigurationError
 from .paths import PROJECT_ROOT
+from .printable import is_printable
 
 ENV_FILE = PROJECT_ROOT / ".env"
 SECRETS_DIR = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
@@ -48,6 +49,19 @@ def _require_host(value: str) -> str:
     return value
 
 
+def _require_plain(value: str) -> str:
+    """A name ends up in SQL, in comments and on terminals, where a line break begins something new."""
+    if not is_printable(value):
+        raise ValueError("it takes no control characters, such as a line break")
+    return value
+
+
+def _require_no_nul(value: SecretStr) -> SecretStr:
+    if "\0" in value.get_secret_value():
+        raise ValueError("it takes every character but NUL")
+    return value
+
+
 def _number(low: int, high: int) -> WrapValidator:
     """Says what a setting takes, in place of pydantic's words about what it is given."""
 
@@ -63,7 +77,9 @@ def _number(low: int, high: int) -> WrapValidator:
     return WrapValidator(validate)
 
 
-Host = Annotated[str, AfterValidator(_require_host)]
+Plain = Annotated[str, AfterValidator(_require_plain)]
+Password = Annotated[SecretStr, AfterValidator(_require_no_nul)]
+Host = Annotated[Plain, AfterValidator(_require_host)]
 Port = Annotated[int, _number(1, 65535)]
 Seconds = Annotated[float, _number(0, 86_400)]
 
@@ -89,19 +105,19 @@ class Settings(BaseSettings):
 
     DB_HOST: Host = ""
     DB_PORT: Port | None = None
-    DB_USER: str = ""
-    DB_PASSWORD: SecretStr = SecretStr("")
-    DB_NAME: str = ""
+    DB_USER: Plain = ""
+    DB_PASSWORD: Password = SecretStr("")
+    DB_NAME: Plain = ""
     DB_SSLMODE: SSLMode = "prefer"
-    DB_SSLROOTCERT: str = ""
+    DB_SSLROOTCERT: Plain = ""
 
     DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
     DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
 
     DB_MIGRATION_HOST: Host = ""
     DB_MIGRATION_PORT: Port | None = None
-    DB_MIGRATION_USER: str = ""
-    DB_MIGRATION_PASSWORD: SecretStr = SecretStr("")
+    DB_MIGRATION_USER: Plain = ""
+    DB_MIGRATION_PASSWORD: Password = SecretStr("")
 
     DB_POOLER: Literal["", "session", "transaction"] = ""
 

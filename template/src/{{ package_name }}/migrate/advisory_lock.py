@@ -16,7 +16,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from ..printable import one_line
 from .pooler import PID, require_same_session
+from .watchdog import limited
 
 log = logging.getLogger("alembic.migrations")
 
@@ -51,8 +53,8 @@ class Holder:
     silence: float  # seconds since it began or ended its last statement
 
     def __str__(self) -> str:
-        since = f"connected since {self.since}" if self.since else "of another role"
-        return f"pid {self.pid} ({self.name or 'without a name'}), {since}"
+        since = f"connected since {one_line(self.since)}" if self.since else "of another role"
+        return f"pid {int(self.pid)} ({one_line(self.name or 'without a name', 300)}), {since}"
 
 
 def _key(schema: str | None) -> dict[str, int]:
@@ -62,7 +64,7 @@ def _key(schema: str | None) -> dict[str, int]:
 
 def lock_holder(connection: Connection, schema: str | None) -> Holder | None:
     """Who migrates at this moment."""
-    with connection.begin():
+    with limited(connection), connection.begin():
         row = connection.execute(HOLDER, _key(schema)).first()
     return Holder(*row) if row else None
 
@@ -125,6 +127,6 @@ def _release(connection: Connection, key: dict[str, int]) -> None:
 
 def _ask(connection: Connection, key: dict[str, int]) -> int | None:
     """The session's process id where the lock was granted."""
-    with connection.begin():
+    with limited(connection), connection.begin():
         granted, pid = connection.execute(TRY, key).one()
     return int(pid) if granted else None

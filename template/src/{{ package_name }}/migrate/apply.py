@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from ..printable import one_line
 from .advisory_lock import advisory_lock
 from .autocommit import tried_again_by_themselves
 from .blockers import Blockers
@@ -22,11 +23,13 @@ from .history import replaced_by, unknown_revisions
 from .interruption import reported_by, within
 from .outcome import describe_outcome
 from .pooler import require_own_session
+from .quoting import word
 from .retries import Retries
 from .revision_transaction import RevisionTransaction
 from .schema import create_schema
 from .session import end_session, migrating_session
 from .timeouts import timeouts
+from .watchdog import limited
 
 log = logging.getLogger("alembic.migrations")
 
@@ -137,14 +140,15 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     connection = migration.connection
     assert connection is not None
     try:
-        current = migration.get_current_heads()
+        with limited(connection):
+            current = migration.get_current_heads()
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = list(migration.opts["fn"](current, migration))
             return None if current and not steps else steps
     finally:
         connection.rollback()  # Alembic wants to begin the transactions itself
-    text = f"The database is at revision {', '.join(unknown)}, which is not in this code"
+    text = f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code"
     replaced = replaced_by(context.script)
     if squashed := [revision for revision in unknown if revision in replaced]:
         raise CommandError(
@@ -163,7 +167,7 @@ def _steps(migration: MigrationContext, *, may_be_ahead: bool) -> list[Any] | No
     raise CommandError(
         f"{text}: a newer version has migrated it, or the revision's file was removed. Deploy the "
         "version that has it, or bring the file back, or repair the database: uv run db remove "
-        f"{unknown[0]}.{way_out}"
+        f"{word(unknown[0])}.{way_out}"
     )
 
 

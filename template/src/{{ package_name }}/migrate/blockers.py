@@ -17,8 +17,10 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from ..printable import one_line
 from .connection import is_autocommit, listening, with_connection
 from .statement_kinds import is_concurrent
+from .watchdog import limited
 
 log = logging.getLogger("alembic.migrations")
 
@@ -27,6 +29,8 @@ SHORT = 0.1  # seconds, at the least: a statement that takes less is not looked 
 LOOK_EVERY = 0.05  # seconds between two looks at the clock
 SAY_EVERY = 5.0  # seconds between two messages about a statement that still waits
 CONNECT_AGAIN = 1.0  # seconds until a second connection is tried again
+LONGEST_NAME = 300  # characters
+MOST_SESSIONS = 10  # that are named
 
 # waitstart: Postgres 14 and later.
 BLOCKERS = text(
@@ -202,7 +206,8 @@ class Blockers:
         return watched if now - watched.looked >= wait else None
 
     def _look(self, connection: Connection, watched: Watched) -> None:
-        rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
+        with limited(connection):
+            rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
         watched.is_seen |= self._statement is watched
         if not rows:
             return
@@ -231,18 +236,22 @@ class Blockers:
 
 def _name(watched: Watched) -> str:
     name: str = watched.blockers[0].name
-    return WORDS.get(name, name)
+    return WORDS.get(name) or one_line(name, LONGEST_NAME)
 
 
 def _sessions(watched: Watched) -> str:
     rows = watched.blockers
-    return ", ".join(
-        dict.fromkeys(_session(row.pid, row.application_name, row.state, row.age) for row in rows)
+    sessions = dict.fromkeys(
+        _session(row.pid, row.application_name, row.state, row.age)
+        for row in rows[:MOST_SESSIONS]
     )
+    more = len(rows) - MOST_SESSIONS
+    return ", ".join([*sessions, *([f"{more} others"] if more > 0 else [])])
 
 
 def _session(pid: int, name: str | None, state: str | None, age: float | None) -> str:
     if pid == 0:
         return "a prepared transaction"
     since = "" if age is None else f", for {age:.0f} s"
-    return f"pid {pid} ({name or 'without a name'}, {state or 'state hidden'}{since})"
+    called = one_line(name or "without a name", LONGEST_NAME)
+    return f"pid {int(pid)} ({called}, {one_line(state or 'state hidden', LONGEST_NAME)}{since})"

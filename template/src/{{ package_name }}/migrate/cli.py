@@ -9,8 +9,11 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from ..paths import PROJECT_ROOT
+from ..printable import as_json, printable
 from .command_line import DatabaseCommandLine
+from .logs import show_exception
 from .project import WrongProjectError, run_elsewhere, working_folder
+from .terminal import as_data, tell
 
 # Commands import what they do when they run: every other one shares the command line with them.
 
@@ -36,24 +39,22 @@ def status(config: Config) -> None:
     from .commands.status import describe_database
 
     for name, value in describe_database(config).items():
-        config.print_stdout(f"{name:<9} {value}")
+        _print(config, f"{name:<9} {value}")
 
 
 def doctor(config: Config, json: bool = False) -> None:
     """Find out what is wrong between the service and its database; exit code 1 if anything is."""
-    from json import dumps
-
     from .commands.doctor import examine
 
     findings = examine(config)
     ok = all(finding.ok for finding in findings)
     if json:
         result = {"ok": ok, "findings": [finding.as_dict() for finding in findings]}
-        config.print_stdout(dumps(result, indent=2, ensure_ascii=False))
+        config.print_stdout("%s", as_json(result))
     else:
         for finding in findings:
             mark = "ok   " if finding.ok else "WRONG"
-            config.print_stdout("%s %-11s %s", mark, finding.check, finding.text)
+            _print(config, f"{mark} {finding.check:<11} {finding.text}")
     if not ok:
         sys.exit(1)
 
@@ -62,7 +63,7 @@ def roles(config: Config) -> None:
     """Print SQL for two roles: DB_MIGRATION_USER owns the tables, DB_USER reads and writes rows."""
     from .commands.roles import roles_sql
 
-    config.print_stdout("%s", roles_sql())
+    config.print_stdout("%s", roles_sql())  # whole: psql runs it
 
 
 def lint(
@@ -77,25 +78,23 @@ def lint(
 
     linted = look(config, since=since, revisions=revisions)
     for line in report(linted, github=github):
-        config.print_stdout("%s", line)
+        config.print_stdout("%s", line)  # prepared there, as GitHub's commands are not for people
     if linted.findings:
         sys.exit(1)
 
 
 def plan(config: Config, target: str = "heads", json: bool = False) -> None:
     """Show what an upgrade or a downgrade would do: SQL, locks, losses; nothing is executed."""
-    from json import dumps
-
     from .commands.plan import make_plan
     from .plan.report import as_object, as_text, heading
 
     planned = make_plan(config, target)
     _say(config, heading(planned))
     if json:
-        config.print_stdout("%s", dumps(as_object(planned), indent=2, ensure_ascii=False))
+        config.print_stdout("%s", as_json(as_object(planned)))
     else:
         for line in as_text(planned):
-            config.print_stdout("%s", line)
+            _print(config, line)
 
 
 def graph(config: Config, history: bool = False, output: str | None = None) -> None:
@@ -104,7 +103,7 @@ def graph(config: Config, history: bool = False, output: str | None = None) -> N
 
     diagram = draw(config, history=history, output=output, note=lambda text: _say(config, text))
     if diagram:
-        config.print_stdout("%s", diagram.rstrip())
+        _print(config, diagram.rstrip())
 
 
 def rebase(config: Config, onto: str | None = None, applied: bool = False) -> None:
@@ -142,16 +141,14 @@ def remove(
 
 def drift(config: Config, ignore: list[str] | None = None, json: bool = False) -> None:
     """Compare the database with what its revision says; exit code 1 if anything differs."""
-    from json import dumps
-
     from .commands.drift import drift as compare
 
     found, revision = compare(config, ignored=ignore or ())
     if json:
         objects = [{"object": str(one.thing), "difference": one.text} for one in found]
-        config.print_stdout("%s", dumps({"ok": not found, "differences": objects}, indent=2))
+        config.print_stdout("%s", as_json({"ok": not found, "differences": objects}))
     for one in () if json else found:
-        config.print_stdout("%s", one)
+        _print(config, str(one))
     if found:
         _say(
             config,
@@ -172,7 +169,7 @@ def schema(config: Config, revision: str | None = None, check: bool = False) -> 
     script = ScriptDirectory.from_config(config)
     require_sound(script)
     if revision:
-        config.print_stdout("%s", schema_sql(script, revision).rstrip())
+        config.print_stdout("%s", as_data(schema_sql(script, revision).rstrip()))
     elif not check:
         _say(config, write_schema_file(script))
     elif not is_current(script):
@@ -230,6 +227,7 @@ def run(*, chosen: bool = False) -> None:
     Args:
         chosen: the command names this package, so it is not that of another project.
     """
+    sys.excepthook = show_exception
     command_line = DatabaseCommandLine(prog="db")
     commands = (
         start, stop, reset, status, migrate, doctor, drift, schema, roles, lint, plan, graph, rebase,
@@ -271,4 +269,9 @@ def _require_unix() -> None:
 def _say(config: Config, text: str) -> None:
     """Tell a person, on stderr: stdout is for data."""
     if not config.messaging_opts["quiet"]:
-        print(text, file=sys.stderr)
+        tell(text)
+
+
+def _print(config: Config, text: str) -> None:
+    """Print what a person or a program asked for."""
+    config.print_stdout("%s", printable(text))

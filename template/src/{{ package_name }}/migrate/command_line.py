@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from configparser import InterpolationError
+from configparser import InterpolationError, ParsingError
 from typing import Any, NoReturn
 
 from alembic.config import CommandLine, Config
@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError
 from .revision_files import UnreadableRevisionError
+from .terminal import tell
 
 
 def _flag(name: str, text: str) -> tuple[str, dict[str, Any]]:
@@ -88,9 +89,17 @@ class DatabaseCommandLine(CommandLine):
         except InterpolationError as error:
             if wants_traceback:
                 raise
+            from .errors import explain_interpolation_error
+
+            _fail(explain_interpolation_error(error))
+        except ParsingError as error:
+            if wants_traceback:
+                raise
+            # Its text quotes the lines, which may hold a password.
+            errors: Any = getattr(error, "errors", [(getattr(error, "lineno", "?"), "")])
+            lines = ", ".join(str(number) for number, _ in errors)
             _fail(
-                f"alembic.ini cannot be read: {' '.join(str(error).split())}. A percent sign in the path of the "
-                "project is more than Alembic bears: move it to a folder without one."
+                f"alembic.ini cannot be read: line {lines} is neither a [section] nor name = value."
             )
         except OSError as error:
             if wants_traceback:
@@ -105,9 +114,11 @@ class DatabaseCommandLine(CommandLine):
         except SQLAlchemyError as error:
             if wants_traceback:
                 raise
-            _fail(f"SQLAlchemy refuses it: {str(error).splitlines()[0]}")
+            from .errors import explain_sqlalchemy_error
+
+            _fail(explain_sqlalchemy_error(error))
 
 
 def _fail(text: str) -> NoReturn:
-    print(f"FAILED: {text}", file=sys.stderr)
+    tell(f"FAILED: {text}")
     sys.exit(1)

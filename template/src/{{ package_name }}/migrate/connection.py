@@ -19,9 +19,11 @@ from ..database.address import Address
 from ..database.keepalive import watch_clients
 from .command import CANCELLED, STEP
 from .errors import explain_connection_error
+from .watchdog import limited_connecting
 
 Result = TypeVar("Result")
 
+DEFAULT_PORT = 5432
 
 def make_engine(
     address: Address, driver: str, *, name: str = "", pooled: bool = False, **options: Any
@@ -34,6 +36,7 @@ def make_engine(
         address.url(driver),
         connect_args=address.connect_args(driver, session, pooled=pooled),
         poolclass=NullPool,
+        hide_parameters=True,
         **options,
     )
     if not pooled:
@@ -122,10 +125,12 @@ def is_in_transaction(connection: Connection) -> bool:
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
-    try:
-        connection = engine.connect()
-    except (DBAPIError, ImportError, OSError, UnicodeError) as error:
-        raise CommandError(explain_connection_error(error, engine.url)) from error
+    with limited_connecting(engine.url.port or DEFAULT_PORT) as dog:
+        try:
+            connection = engine.connect()
+        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+            reason = explain_connection_error(error, engine.url, dog.reason)
+            raise CommandError(reason) from error
     with connection:
         yield connection
 

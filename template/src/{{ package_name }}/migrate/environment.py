@@ -1,17 +1,14 @@
 """What migrations/env.py does around `migrate`: logging, models, engine, readable errors."""
 
-import logging
-import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from logging.config import fileConfig
 
 from alembic import context
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, engine_from_config
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import ArgumentError, SAWarning
 from sqlalchemy.pool import NullPool
 
 from ..database.keepalive import watch_clients
@@ -21,6 +18,7 @@ from .errors import readable_errors
 from .garbage import without_garbage_collection
 from .history import require_sound
 from .interruption import ended_by_signals
+from .logs import configure_logging
 from .models import load_models
 from .url import fill_in_url
 
@@ -49,7 +47,7 @@ def run(migrate: Migrate) -> None:
         warnings.catch_warnings(),
         without_garbage_collection() if may_grow else nullcontext(),
     ):
-        _configure_logging(config)
+        configure_logging(config)
         require_sound(context.script)
         if compares(config):  # the other commands never look at the models
             load_models()
@@ -120,21 +118,16 @@ def _engine_from_settings(config: Config) -> Engine:
     session = {"application_name": NAME}
     if settings.DB_POOLER != "session":  # which may refuse settings that it does not know
         session["jit"] = "off"  # it makes Postgres slower at the catalogue queries of a comparison
-    engine = engine_from_config(
-        config.get_section(config.config_ini_section, {}),
-        prefix="sqlalchemy.",
-        poolclass=NullPool,
-        connect_args=address.connect_args(driver, session),
-    )
+    connect_args = address.connect_args(driver, session)
+    options = config.get_section(config.config_ini_section, {})
+    try:
+        engine = engine_from_config(
+            options, poolclass=NullPool, connect_args=connect_args, hide_parameters=True
+        )
+    except (ArgumentError, ValueError) as error:  # it may quote the URL, with its password
+        raise CommandError(
+            f"SQLAlchemy cannot read sqlalchemy.url in alembic.ini ({type(error).__name__}). Write it as the "
+            "template does, with %(DB_USER)s and the like: the DB_* settings fill it in."
+        ) from None
     watch_clients(engine)
     return engine
-
-
-def _configure_logging(config: Config) -> None:
-    """Log as alembic.ini says where Alembic is the program; a program that calls it has its own
-    logging, which is left as it is.
-    """
-    if config.cmd_opts is not None and config.config_file_name is not None:
-        fileConfig(config.config_file_name, disable_existing_loggers=False, encoding="utf-8")
-        if sys.stdout.isatty():  # where Alembic prints what it logs as an error too
-            logging.getLogger("alembic.util.messaging").setLevel(logging.CRITICAL)

@@ -5,7 +5,9 @@ import re
 import ssl
 import traceback
 from collections.abc import Iterator
+from configparser import InterpolationError
 from contextlib import contextmanager
+from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
@@ -13,6 +15,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
 
 from ..errors import ConfigurationError
+from ..printable import one_line, printable
 from .command import command_of
 
 _CHECK_LOGIN = (
@@ -25,6 +28,10 @@ _CHECK_TLS = "Check DB_SSLMODE and DB_SSLROOTCERT against what the server offers
 _CHECK_POOLER = (
     "That is a pooler and no Postgres server: set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the "
     "server itself, for migrations, or DB_POOLER=session where it is in that mode."
+)
+_IS_IT_POSTGRES = (
+    "Check DB_HOST and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, where set): is it "
+    "a Postgres server that listens there, and is it well?"
 )
 _WAIT = "Wait a moment and try again."
 _IS_IT_RUNNING = (
@@ -66,18 +73,41 @@ IN_A_SAVEPOINT = (
 )
 
 
+# Their DETAIL is the whole row: not_null_violation and check_violation.
+_QUOTE_ROWS = ("23502", "23514")
+
+
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn what a person can mend into a CommandError, which Alembic prints as one line.
 
-    Other errors are bugs, in a revision or here, and keep their traceback.
+    Other errors are bugs, in a revision or here, and keep their traceback. No error keeps a secret of
+    the statement that it is about.
     """
+    try:
+        with _errors_as_sentences():
+            yield
+    except Exception as error:
+        from .tracebacks import scrub  # only errors need it
+
+        scrub(error)
+        raise
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(printable(str(error))) from error
     except CommandError as error:
-        raise CommandError(_say_what_to_do(str(error))) from error
+        text = str(error)
+        if _is_alembics(error):  # the only line break in it would be one of a name
+            text = one_line(text)
+        raise CommandError(printable(_say_what_to_do(text))) from error
+    except InterpolationError as error:
+        # Its text quotes the value, which may be a URL with a password in it.
+        raise CommandError(explain_interpolation_error(error)) from None
     except DBAPIError as error:
         raise CommandError(_explain_failed_statement(error)) from error
     except PendingRollbackError as error:
@@ -91,6 +121,12 @@ def readable_errors() -> Iterator[None]:
         if place is None:
             raise
         raise CommandError(_explain_unsent_statement(error, place)) from error
+
+
+def _is_alembics(error: BaseException) -> bool:
+    """Whether Alembic itself raised it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_globals.get("__name__", "").startswith("alembic.")
 
 
 def _say_what_to_do(text: str) -> str:
@@ -116,40 +152,64 @@ def _say_what_to_do(text: str) -> str:
 
 
 def statement_of(error: Exception, otherwise: str = "") -> str:
-    """The statement that failed, on one line and without passwords; empty where it is not known.
+    """The statement that failed, on one line and without secrets; empty where it is not known.
 
     Args:
         error: SQLAlchemy's, which has the statement, or the driver's.
         otherwise: the statement of an error of the driver's.
     """
-    statement = " ".join((getattr(error, "statement", None) or otherwise).split())
-    return re.sub(r"(\bPASSWORD\s+)'(?:[^']|'')*'", r"\1'…'", statement, flags=re.IGNORECASE)
+    from .redaction import redacted  # only errors need it
+
+    statement = getattr(error, "statement", None) or otherwise
+    return one_line(" ".join(redacted(statement).split()))
 
 
-def sqlstate(error: Exception) -> str:
+
+def sqlstate(error: BaseException) -> str:
     """Postgres's code of an error, SQLAlchemy's or the driver's; empty where it has none."""
     original = getattr(error, "orig", None) or error
     # psycopg2 calls it pgcode.
     return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""
 
 
-def explain_connection_error(error: Exception, url: URL) -> str:
-    """Why there is no connection, to which database, and what to do."""
-    reason = _reason(error)
+def explain_connection_error(error: Exception, url: URL, limit: str = "") -> str:
+    """Why there is no connection, to which database, and what to do.
+
+    Args:
+        error: the driver's.
+        url: of the database.
+        limit: the one that the server went over, in words.
+    """
+    reason = limit or reason_of(error)
     wants_tls = "no encryption" in reason  # which has the code of a wrong password
-    remedy = (_CHECK_TLS if wants_tls else _REMEDIES.get(sqlstate(error))) or next(
-        (remedy for words, remedy in _REMEDIES.items() if words in reason), _IS_IT_RUNNING
+    known = _IS_IT_POSTGRES if limit else _CHECK_TLS if wants_tls else None
+    remedy = (
+        known
+        or _REMEDIES.get(sqlstate(error))
+        or next((remedy for words, remedy in _REMEDIES.items() if words in reason), _IS_IT_RUNNING)
     )
     host = url.query.get("host") or url.host
+    where = one_line(f'"{url.database}" on {host}, port {url.port}, as "{url.username}"')
+    return f"Cannot connect to database {where}: {reason}. {remedy}"
+
+
+def explain_interpolation_error(error: InterpolationError) -> str:
+    """Which line of alembic.ini cannot be read. A percent sign in it means more than itself."""
     return (
-        f'Cannot connect to database "{url.database}" on {host}, port {url.port}, '
-        f'as "{url.username}": {reason}. {remedy}'
+        f'alembic.ini cannot be read: the value of "{error.option}" in [{error.section}] has a percent sign '
+        "that begins no %(name)s. Write %% for a percent sign. Alembic does not support one in the path "
+        "of the project: move it to a folder without one."
     )
 
 
 def explain_refusal(error: DBAPIError) -> str:
     """What Postgres says to a statement that is not a revision's."""
-    return f"Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}"
+    return f"Postgres refused a statement: {reason_of(error)}.{_shown_statement(error)}"
+
+
+def explain_sqlalchemy_error(error: SQLAlchemyError) -> str:
+    """What SQLAlchemy does not accept, such as a URL in alembic.ini."""
+    return f"SQLAlchemy refuses it: {reason_of(error)}."
 
 
 def explain_driver_error(error: Exception) -> str:
@@ -164,14 +224,14 @@ def _explain_failed_statement(error: Exception) -> str:
         return explain_lost_connection(error)
     place = _place_of(error)
     if place is None:
-        return f"Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}"
+        return f"Postgres refused a statement: {reason_of(error)}.{_shown_statement(error)}"
     goes_down = command_of(context.config) == "downgrade"
     state = (
         "still applied; correct its downgrade" if goes_down else "not marked as applied; correct it"
     )
     instead = f" {IN_A_BLOCK}" if sqlstate(error) in _OUTSIDE_ONLY else ""
     return (
-        f"{place}: Postgres refused a statement: {_reason(error)}.{_shown_statement(error)}{instead} "
+        f"{place}: Postgres refused a statement: {reason_of(error)}.{_shown_statement(error)}{instead} "
         f"This revision is {state}, then run the command again."
     )
 
@@ -185,7 +245,7 @@ def _first_of_the_driver(error: BaseException) -> DBAPIError | None:
 
 
 def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
-    text = _reason(error).split("(Background on")[0].rstrip()
+    text = reason_of(error).split("(Background on")[0].rstrip()
     if found := re.search(r"required for bind parameter '(\w+)'", text):
         text = (
             f'":{found[1]}" looks like a parameter, and none is given; run_sql takes SQL as it is'
@@ -207,7 +267,7 @@ def explain_lost_connection(error: Exception) -> str:
     """Where the connection was lost, why, and what to do."""
     place = _place_of(error)
     return (
-        f"The connection was lost{f' at {place}' if place else ''}: {_reason(error)}. What was "
+        f"The connection was lost{f' at {place}' if place else ''}: {reason_of(error)}. What was "
         "not finished was not applied: run the command again when the server is back."
     )
 
@@ -230,15 +290,52 @@ def _place_in_a_revision(frames: traceback.StackSummary) -> str | None:
     return places[-1] if places else None
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The driver's message on one line, without the class that SQLAlchemy puts before it."""
+    from .redaction import may_hold_a_secret, redacted_message  # only errors need it
+
     original = getattr(error, "orig", None) or error
     # The cause of asyncpg's TimeoutError is that it cancelled the attempt.
     if isinstance(original, TimeoutError) or isinstance(original.__cause__, TimeoutError):
         return "no answer in time"
     original = original.__cause__ or original
     if isinstance(original, ssl.SSLError):
-        return f"TLS was not agreed on: {original.strerror}"
+        return f"TLS was not agreed on: {one_line(original.strerror or str(original))}"
     if isinstance(original, OSError) and original.errno:
         return os.strerror(original.errno) if original.errno > 0 else str(original.strerror)
-    return " ".join(str(original).split()).rstrip(".?") or type(original).__name__
+    about = (getattr(error, "statement", None), *sql_around(original))
+    message, detail, hint = _said_by_the_server(original)
+    if row_quoted_by(original) or any(map(may_hold_a_secret, filter(None, about))):
+        detail = ""
+    parts = filter(None, (message, detail, hint))
+    text = " ".join(" ".join(redacted_message(part, *about).split()) for part in parts)
+    return one_line(text).rstrip(".?") or type(original).__name__
+
+
+def _said_by_the_server(error: BaseException) -> tuple[str, str, str]:
+    """Message, DETAIL and HINT; of an error of the driver's own, its text. What else a driver adds, such
+    as LINE and CONTEXT, quotes SQL.
+    """
+    fields: Any = getattr(error, "diag", None) or error  # psycopg's, or asyncpg's own attributes
+    primary = getattr(fields, "message_primary", None) or getattr(fields, "message", None)
+    if not isinstance(primary, str):
+        return str(error), "", ""
+    detail = getattr(fields, "message_detail", None) or getattr(fields, "detail", None)
+    hint = getattr(fields, "message_hint", None) or getattr(fields, "hint", None)
+    return primary, f"DETAIL: {detail}" if detail else "", f"HINT: {hint}" if hint else ""
+
+
+def row_quoted_by(error: BaseException) -> str:
+    """The DETAIL of an error that quotes a whole row; else nothing."""
+    _, detail, _ = _said_by_the_server(error)
+    return detail.removeprefix("DETAIL: ") if sqlstate(error) in _QUOTE_ROWS else ""
+
+
+def sql_around(error: BaseException) -> tuple[str, ...]:
+    """The SQL inside a statement that an error came of, as far as the server has said: that of a
+    function, and what its context quotes.
+    """
+    fields: Any = getattr(error, "diag", None) or error
+    context = str(getattr(fields, "context", None) or "")
+    quoted = context[context.find('"') + 1 : context.rfind('"')]
+    return tuple(filter(None, (getattr(fields, "internal_query", None), quoted)))

@@ -47,9 +47,11 @@ def require_sound(script: ScriptDirectory) -> None:
     if not failure and len(script.get_heads()) > 1:
         _require_no_squash_in_progress(script)
     if failure:
+        from .redaction import redacted_message  # only errors need it
+
         raise CommandError(
             f"A revision cannot be loaded: {_place(script, failure)}: "
-            f"{type(failure).__name__}: {failure}"
+            f"{type(failure).__name__}: {redacted_message(str(failure))}"
         ) from failure
 
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from shlex import quote
 from typing import Any, NamedTuple
 
 from ..paths import PROJECT_ROOT, relative
 from .git import look, main_branch
+from .quoting import word
 from .revision_files import VERSIONS, UnreadableRevisionError, names_in, parse_revision
 
 
@@ -55,12 +55,12 @@ def file_on_the_main_branch(revision: str) -> tuple[str, str] | None:
 def _in_git(revision: str) -> Iterator[LostRevision]:
     for name in _files_with(revision, "--cached"):
         if found := _parsed(revision, name, look("show", f":./{name}")):
-            yield found._replace(restore=f"git checkout -- {quote(name)}")
+            yield found._replace(restore=f"git checkout -- {word(name)}")
     for which in ((), ("--all", "--reflog")):
         for name in _log("--format=", "--name-only", "--relative", "-z", f"-S{revision}", *which):
             for commit in _log("--format=%H%x00", "--diff-filter=AM", *which, path=name):
                 if found := _parsed(revision, name, look("show", f"{commit}:./{name}")):
-                    yield found._replace(restore=f"git checkout {commit[:12]} -- {quote(name)}")
+                    yield found._replace(restore=f"git checkout {commit[:12]} -- {word(name)}")
 
 
 def _log(*options: str, path: str = relative(VERSIONS)) -> list[str]:

@@ -5,6 +5,8 @@ from typing import Any
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from .watchdog import limited
+
 PID = "SELECT pg_backend_pid()"
 
 WHAT_TO_DO = (
@@ -46,7 +48,7 @@ def require_same_session(pid: int, now: int) -> None:
 
 def is_pooled(connection: Connection) -> bool:
     """Whether there is a pooler: it tells its clients another process id than the session has."""
-    with connection.begin():
+    with limited(connection), connection.begin():
         session: int = connection.exec_driver_sql(PID).scalar_one()
     return _announced_pid(connection) not in (None, session)
 

@@ -12,11 +12,16 @@ from typing import NamedTuple
 
 from alembic.util import CommandError
 
-from ..database.address import Address
+from ..database.address import CONNECT_TIMEOUT, Address
 from ..database.schema import SCHEMA
+from ..printable import one_line
+from .lexer import tokens
 from .local.binaries import find_binaries
+from .redaction import redacted, redacted_message
 
 VERSION_TABLE = "alembic_version"
+
+PATIENCE = 600  # seconds that a dump may take
 
 # Kinds of objects that no history makes: they take a superuser, hold secrets, or are about other
 # servers than this one.
@@ -91,29 +96,35 @@ def read_drops(address: Address, *options: str) -> list[str]:
 
 
 def _dump(address: Address, *options: str) -> str:
-    dumped = subprocess.run(
-        [
-            find_binaries() / "pg_dump",
-            "--schema-only",
-            "--no-owner",
-            "--encoding=UTF8",
-            *options,
-            f"--host={address.host}",
-            f"--port={address.port}",
-            f"--username={address.user}",
-            f"--dbname={address.name}",
-        ],
-        check=False,
-        capture_output=True,
-        env=os.environ
-        | {
-            "PGPASSWORD": address.password,
-            "PGSSLMODE": address.sslmode,
-            "PGSSLROOTCERT": address.sslrootcert,
-        },
-    )
+    try:
+        dumped = subprocess.run(
+            [
+                find_binaries() / "pg_dump",
+                "--schema-only",
+                "--no-owner",
+                "--encoding=UTF8",
+                *options,
+                f"--host={address.host}",
+                f"--port={address.port}",
+                f"--username={address.user}",
+            ],
+            check=False,
+            capture_output=True,
+            timeout=PATIENCE,
+            env=os.environ
+            | {
+                "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+                "PGDATABASE": address.name,  # as an argument, `a=b` would be a connection string
+                "PGPASSWORD": address.password,
+                "PGSSLMODE": address.sslmode,
+                "PGSSLROOTCERT": address.sslrootcert,
+            },
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"pg_dump did not finish within {PATIENCE} s.") from None
     if dumped.returncode != 0:
-        raise CommandError(f"pg_dump failed: {dumped.stderr.decode(errors='replace').strip()}")
+        reason = redacted_message(dumped.stderr.decode(errors="replace").strip())
+        raise CommandError(f"pg_dump failed: {one_line(' '.join(reason.split()))}")
     return dumped.stdout.decode()
 
 
@@ -149,20 +160,23 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
             continue
         if mine is None or theirs is None:
             name = other_name if mine is None else one_name
-            lines = [f"{thing}: only {name}", indent(mine or theirs or "", "    ")]
+            lines = [f"{thing}: only {name}", indent(redacted(mine or theirs or ""), "    ")]
         else:
-            before, after = mine.split("\n"), theirs.split("\n")
+            before, after = redacted(mine).split("\n"), redacted(theirs).split("\n")
             lines = [f"{thing}:"]
+            if before == after:
+                lines.append("    differs in what is not shown, because it may be a secret")
             for what, i, j, k, m in SequenceMatcher(None, before, after, False).get_opcodes():
                 if what != "equal":
-                    lines += [f"    {_shown(line)}  <- {one_name}" for line in before[i:j]]
-                    lines += [f"    {_shown(line)}  <- {other_name}" for line in after[k:m]]
+                    lines += [f"    {_shown(thing, line)}  <- {one_name}" for line in before[i:j]]
+                    lines += [f"    {_shown(thing, line)}  <- {other_name}" for line in after[k:m]]
         found.append(Difference(thing, "\n".join(lines)))
     return found
 
 
-def _shown(line: str) -> str:
-    return line.strip() or "(an empty line)"
+def _shown(thing: Thing, line: str) -> str:
+    column = line.strip().removesuffix(",") if thing.kind == "TABLE" else line.strip()
+    return column or "(an empty line)"
 
 
 def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
@@ -179,11 +193,22 @@ def _objects(dump: str) -> Iterator[tuple[Thing, str]]:
 
 
 def _with_sorted_columns(text: str) -> str:
-    first, *middle, last = text.splitlines() if "\n" in text else ("", text, "")
-    if not first.endswith("("):
+    if not text.split("\n", 1)[0].endswith("("):
         return text
-    closing = next((n for n, line in enumerate(middle) if line.startswith(")")), len(middle))
-    columns = sorted(line.rstrip(",") for line in middle[:closing])
-    rest = [*middle[closing:], last]
+    head, columns, tail = "", [""], ""
+    depth = 0  # of parentheses
+    for token in tokens(text):
+        depth -= token.text == ")"
+        if tail or (depth == 0 and token.text == ")"):
+            tail += token.text
+        elif depth == 0:
+            head += token.text
+        elif depth == 1 and token.text == ",":
+            columns.append("")
+        else:
+            columns[-1] += token.text
+        depth += token.text == "("
+    rest = tail.split("\n")
     end = next((n for n, line in enumerate(rest) if line.endswith(";")), len(rest)) + 1
-    return "\n".join([first, *columns, *rest[:end], *sorted(rest[end:])])
+    written = sorted(f"    {column.strip()}," for column in columns if column.strip())
+    return "\n".join([head, *written, *rest[:end], *sorted(rest[end:])])

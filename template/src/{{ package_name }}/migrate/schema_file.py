@@ -6,6 +6,7 @@ from ..database.address import Address
 from ..paths import PROJECT_ROOT
 from .connection import make_engine, with_connection
 from .locations import require_usual_version_table
+from .redaction import redacted
 from .revision_files import write_text
 from .schema_dump import read_schema
 from .scratch import replay, scratch_databases
@@ -15,6 +16,9 @@ SCHEMA_FILE = PROJECT_ROOT / "schema.sql"
 INSTEAD = "Use pg_dump --schema-only, with --exclude-table for the version table."
 
 HEADER = "-- The schema at revision {}. Written by: uv run db schema"
+
+# The file is committed, and these need no credentials to be reviewed.
+HOLD_CREDENTIALS = ("FOREIGN DATA WRAPPER", "SERVER", "SUBSCRIPTION", "USER MAPPING")
 
 # A body may use what is made after it.
 WITHOUT_BODIES = "SET check_function_bodies = false;"
@@ -74,6 +78,9 @@ def _as_sql(database: Address, revisions: list[str]) -> str:
     parts = [
         HEADER.format(", ".join(sorted(revisions)) or "none"),
         *([WITHOUT_BODIES] if has_functions else []),
-        *schema.values(),
+        *(
+            redacted(sql) if thing.kind in HOLD_CREDENTIALS else sql
+            for thing, sql in schema.items()
+        ),
     ]
     return "\n\n".join(parts) + "\n"

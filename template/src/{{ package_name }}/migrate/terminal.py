@@ -4,6 +4,8 @@ import sys
 
 from alembic.util import CommandError
 
+from ..printable import printable
+
 
 def is_on_a_terminal() -> bool:
     """Whether a person can be asked: nothing is redirected."""
@@ -17,7 +19,7 @@ def says_yes(question: str) -> bool:
 
 def ask(question: str) -> str:
     """What the person answers; empty where there is no more to read."""
-    print(f"{question} ", end="", file=sys.stderr, flush=True)
+    print(f"{printable(question)} ", end="", file=sys.stderr, flush=True)
     try:
         return input().strip()
     except EOFError:
@@ -40,4 +42,9 @@ def require_consent(what: str, *, yes: bool) -> None:
 
 def tell(text: str) -> None:
     """Say what goes on, on stderr: stdout is for data."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def as_data(text: str) -> str:
+    """Data for stdout: whole for a file or another program, and what a person may see on a terminal."""
+    return printable(text) if sys.stdout.isatty() else text

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, column, table
 from sqlalchemy.exc import DBAPIError
 
 from ..database.schema import SCHEMA
+from ..printable import one_line
 from .advisory_lock import advisory_lock, lock_holder
 from .connection import make_engine, pause, with_connection
 from .environment import NAME
@@ -20,6 +21,7 @@ from .pooler import require_own_session
 from .schema_dump import VERSION_TABLE
 from .session import migrating_session
 from .terminal import tell
+from .watchdog import limited
 
 VERSIONS = table(VERSION_TABLE, column("version_num"), schema=SCHEMA)
 
@@ -28,9 +30,10 @@ Result = TypeVar("Result")
 
 def revisions_in(connection: Connection) -> tuple[str, ...]:
     """Those that the database of a connection is at: none, one, or one of each branch."""
-    migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-    found = migration.get_current_heads()
-    connection.rollback()
+    with limited(connection):
+        migration = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        found = migration.get_current_heads()
+        connection.rollback()
     return found
 
 
@@ -132,7 +135,7 @@ def replace_revisions(
         now = revisions_in(connection)
         if set(now) != set(old):
             raise CommandError(
-                f"Another process has brought the database to {', '.join(now) or 'no revision'} "
+                f"Another process has brought the database to {one_line(', '.join(now)) or 'no revision'} "
                 "meanwhile. Nothing was done."
             )
         first()

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from ...printable import one_line
 from ..errors import sqlstate
 from .concurrently import created_tables, is_partitioned, kind_of
 from .lines import Comment
@@ -48,7 +49,7 @@ def refuse_what_must_fail(upgrade: ops.UpgradeOps) -> None:
     """
     new = created_tables(upgrade)
     names = [
-        f"{shown(item.schema, item.table_name)}.{item.column.name}"
+        shown(item.schema, item.table_name, item.column.name)
         for group in upgrade.ops
         if isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in new
         for item in group.ops
@@ -89,7 +90,7 @@ def mark(migration: MigrationContext, script: ops.MigrationScript) -> None:
 def _mark(where: list[Any], item: Any, prefix: str, text: str | None) -> None:
     if text:
         where.insert(where.index(item), Comment(text))
-        log.warning("%s%s", prefix, text)
+        log.warning("%s%s", prefix, one_line(text))
 
 
 def _of_change(
@@ -141,7 +142,7 @@ def _of_new_type(connection: Connection, item: ops.AlterColumnOp) -> str | None:
     if rewrites == DATATYPE_MISMATCH:
         return (
             f"Postgres does not make {new} of {item.table_name}.{item.column_name} by itself: say how, "
-            f'with postgresql_using="{quote(item.column_name)}::{new}" in the alter_column below.'
+            f"with postgresql_using={f'{quote(item.column_name)}::{new}'!r} in the alter_column below."
         )
     return _sentence(item, f"{item.column_name} becomes {new} and", "type")
 

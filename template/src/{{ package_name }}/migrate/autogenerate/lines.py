@@ -7,6 +7,8 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
+from ...printable import one_line
+
 WIDTH = 90  # of a comment, which stands four columns in
 
 
@@ -48,7 +50,7 @@ def _render_line(_context: AutogenContext, item: Line) -> str:
 
 @renderers.dispatch_for(Comment)
 def _render_comment(_context: AutogenContext, item: Comment) -> list[str]:
-    return [f"# {line}" for line in wrap(item.text, WIDTH)]
+    return [f"# {line}" for line in wrap(one_line(item.text), WIDTH)]
 
 
 def _executes(statement: str) -> str:

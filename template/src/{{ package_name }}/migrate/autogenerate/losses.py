@@ -10,9 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 
+from ..operations.outside import literal
+from ..quoting import word
 from ..terminal import is_on_a_terminal, says_yes
 from .lines import Comment
-from .renames import Rename, possible_renames, rename, shown
+from .renames import POSTGRESQL, Rename, possible_renames, rename, shown
 
 
 @dataclass(slots=True)
@@ -55,22 +57,22 @@ def settle(migration: MigrationContext, script: ops.MigrationScript) -> list[ops
         CommandError: nobody has said that it may be dropped; the text tells how to.
     """
     assert script.upgrade_ops is not None
-    word = Word.given()
+    given = Word.given()
     possible = list(possible_renames(script.upgrade_ops))
-    unknown = word.renames - {str(each) for each, _ in possible}
+    unknown = given.renames - {str(each) for each, _ in possible}
     if unknown:
         raise CommandError(
             f"-x rename={','.join(sorted(unknown))}: the models do not differ from the database "
             "in that way. It is written table.column:new_name or table:new_name, where the old "
             "one is in the database only and the new one in the models only."
         )
-    chosen = [each for each, _ in possible if str(each) in word.renames]
+    chosen = [each for each, _ in possible if str(each) in given.renames]
     likely = [each for each, is_likely in possible if is_likely]
     ask = context.config.cmd_opts is not None and is_on_a_terminal()  # Alembic is the program
     if ask:
-        chosen += _ask_for_renames(word, likely, chosen)
+        chosen += _ask_for_renames(given, likely, chosen)
     renaming = rename(migration, script, chosen) if chosen else []
-    losses = [loss for loss in _losses(script.upgrade_ops) if not word.allows(loss.name)]
+    losses = [loss for loss in _losses(script.upgrade_ops) if not given.allows(loss.name)]
     if ask:
         losses = [loss for loss in losses if not says_yes(f"{loss.text} Drop it?")]
     if losses:
@@ -87,32 +89,33 @@ def _losses(upgrade: ops.UpgradeOps) -> Iterator[Loss]:
         elif isinstance(item, ops.ModifyTableOps):
             for change in item.ops:
                 if isinstance(change, ops.DropColumnOp):
-                    name = f"{shown(item.schema, item.table_name)}.{change.column_name}"
+                    name = shown(item.schema, item.table_name, change.column_name)
                     yield Loss(name, f"Column {name} would be dropped, with its values.")
         elif isinstance(item, SyncEnumValuesOp):
             for value in sorted(set(item.old_values) - set(item.new_values)):
-                name = f"{item.name}.{value}"
+                name = shown(item.name, value)
+                type_ = POSTGRESQL.identifier_preparer.quote(item.name)
+                renaming = f"ALTER TYPE {type_} RENAME VALUE {literal(value)} TO '…'"
                 yield Loss(
                     name,
-                    f"Value {value} of enum {item.name} would be removed, which writes every table "
-                    "that uses the enum anew and fails where a row has the value. Rather leave it "
-                    "in the model until no row has it, or for ever. If it was renamed, write a "
-                    f"revision with op.execute(\"ALTER TYPE {item.name} RENAME VALUE '{value}' TO "
-                    "'…'\").",
+                    f"Value {shown(value)} of enum {shown(item.name)} would be removed, which writes "
+                    "every table that uses the enum anew and fails where a row has the value. Rather "
+                    "leave it in the model until no row has it, or for ever. If it was renamed, write "
+                    f"a revision with op.execute({renaming!r}).",
                 )
 
 
 def _refusal(losses: list[Loss], likely: list[Rename]) -> str:
     hints = []
     for loss in losses:
-        ways = [f"-x rename={each}" for each in likely if each.old == loss.name]
+        ways = [f"-x {word(f'rename={each}')}" for each in likely if each.old == loss.name]
         if ways:
             hints.append(f"{loss.text} If it was renamed: {' or '.join(ways)}.")
         else:
             hints.append(loss.text)
-    names = ",".join(loss.name for loss in losses)
+    drop = word(f"allow-drop={','.join(loss.name for loss in losses)}")
     return (
-        f"No revision was written. {' '.join(hints)} To drop: -x allow-drop={names} (or -x "
+        f"No revision was written. {' '.join(hints)} To drop: -x {drop} (or -x "
         "allow-drop for whatever there is). Put it before the command: alembic -x … revision "
         "--autogenerate."
     )
@@ -134,12 +137,12 @@ def _warn_readers(upgrade: ops.UpgradeOps) -> None:
                     item.ops.insert(place, Comment(caution.format(name)))
 
 
-def _ask_for_renames(word: Word, likely: list[Rename], chosen: list[Rename]) -> list[Rename]:
+def _ask_for_renames(given: Word, likely: list[Rename], chosen: list[Rename]) -> list[Rename]:
     """Those of the likely ones that the person confirms."""
     confirmed: list[Rename] = []
     for each in likely:
         taken = [(other.old, other.new) for other in (*chosen, *confirmed)]
-        settled = word.allows(each.old) or any(
+        settled = given.allows(each.old) or any(
             each.old == old or each.new == new for old, new in taken
         )
         if not settled and says_yes(f"{each.old} is gone, {each.new} is new. Was it renamed?"):

@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Dialect, inspect
 from sqlalchemy.dialects import postgresql
 
+from ...printable import one_line
 from .lines import Comment, Line
 
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -37,7 +38,7 @@ class Rename:
         """As `-x rename=` takes it."""
         if self.column is None:
             return f"{shown(self.schema, self.table)}:{shown(self.new_schema, self.new)}"
-        return f"{shown(self.schema, self.table)}.{self.column}:{self.new}"
+        return f"{shown(self.schema, self.table, self.column)}:{shown(self.new)}"
 
     @property
     def old(self) -> str:
@@ -45,9 +46,11 @@ class Rename:
         return str(self).partition(":")[0]
 
 
-def shown(schema: str | None, name: str) -> str:
-    """A table's name for people: with a schema only where it has one."""
-    return f"{schema}.{name}" if schema else name
+def shown(*names: str | None) -> str:
+    """The name of a table, a column or a value for people, behind what it is in: a schema, a table, a
+    type. None where it is in none.
+    """
+    return one_line(".".join(filter(None, names)))
 
 
 def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:

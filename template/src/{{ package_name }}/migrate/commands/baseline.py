@@ -19,6 +19,7 @@ from ...config import settings
 from ...database.address import Address
 from ...database.metadata import metadata
 from ...paths import relative
+from ...printable import one_line
 from ..autogenerate import comparison
 from ..command import run_command
 from ..connection import make_engine, with_connection
@@ -67,7 +68,7 @@ def baseline(config: Config, *, yes: bool) -> list[str]:
     address = settings.migration_address
     if current := current_revisions(INSTEAD):
         raise CommandError(
-            f"The {address} is at revision {', '.join(current)} already. Whether it is what that says: "
+            f"The {address} is at revision {one_line(', '.join(current))} already. Whether it is what that says: "
             "uv run db drift"
         )
     if heads := script.get_heads():

@@ -1,5 +1,6 @@
 """What `db doctor` finds out: everything that would keep the service from its database."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,13 +14,16 @@ from sqlalchemy.exc import DBAPIError
 
 from ...database.schema import SCHEMA
 from ...errors import ConfigurationError
+from ...printable import one_line
 from ..advisory_lock import lock_holder
 from ..connection import make_engine, with_connection
 from ..errors import explain_refusal
 from ..history import require_sound, unknown_revisions
 from ..pooler import WHAT_TO_DO, is_pooled
+from ..quoting import identifier, word
 from ..retries import LONGEST_PAUSE
 from ..version_table import revisions_in
+from ..watchdog import limited
 from .privileges import what_is_wrong_with_the_application
 
 OLDEST_SERVER = 14  # the oldest major version that its makers still mend
@@ -73,7 +77,8 @@ def examine(config: Config) -> list[Finding]:
     findings = [Finding("settings", True, f"migrations use {migrating}")]
 
     def look(connection: Connection) -> list[Finding]:
-        return list(_look(config, connection))
+        with limited(connection):
+            return list(_look(config, connection))
 
     findings += _connected(
         lambda: with_connection(make_engine(migrating, migration_driver, pooled=True), look)
@@ -81,11 +86,16 @@ def examine(config: Config) -> list[Finding]:
     if (address, driver) != (migrating, migration_driver):
 
         def look_as_application(connection: Connection) -> list[Finding]:
-            return [
-                Finding("application", True, f"the application reaches {address}"),
-                *([] if settings.DB_POOLER else [_application_s_pooler(connection)]),
-                *([_roles(connection, migrating.user)] if address.user != migrating.user else []),
-            ]
+            with limited(connection):
+                return [
+                    Finding("application", True, f"the application reaches {address}"),
+                    *([] if settings.DB_POOLER else [_application_s_pooler(connection)]),
+                    *(
+                        [_roles(connection, migrating.user)]
+                        if address.user != migrating.user
+                        else []
+                    ),
+                ]
 
         findings += _connected(
             lambda: with_connection(make_engine(address, driver, pooled=True), look_as_application)
@@ -113,7 +123,7 @@ def _look(config: Config, connection: Connection) -> Iterator[Finding]:
     for name, check in checks.items():
         try:
             yield from check()
-        except (CommandError, RevisionError) as error:
+        except (CommandError, ConfigurationError, RevisionError) as error:
             yield Finding(name, False, str(error))
         except DBAPIError as error:
             connection.rollback()
@@ -121,8 +131,9 @@ def _look(config: Config, connection: Connection) -> Iterator[Finding]:
 
 
 def _server(connection: Connection) -> Finding:
-    version: str = connection.exec_driver_sql("SHOW server_version").scalar_one()
-    major = int(version.split(".")[0].split()[0])
+    version = one_line(connection.exec_driver_sql("SHOW server_version").scalar_one(), 100)
+    number = re.match(r"\d{1,4}", version)
+    major = int(number.group()) if number else 0
     connection.rollback()
     if major < OLDEST_SERVER:
         return Finding(
@@ -168,6 +179,7 @@ def _privileges(connection: Connection) -> Finding:
         PRIVILEGES, {"schema": schema}
     ).one()
     connection.rollback()
+    database = one_line(database)
     if may_create or (may_create is None and may_create_schemas):
         return Finding("privileges", True, f'"{user}" may create tables in schema "{schema}"')
     if may_create is None:
@@ -175,14 +187,14 @@ def _privileges(connection: Connection) -> Finding:
             "privileges",
             False,
             f'Schema "{schema}" is not there, and role "{user}" may not create it. As the owner '
-            f'of the database: CREATE SCHEMA "{schema}" AUTHORIZATION "{user}";',
+            f"of the database: CREATE SCHEMA {identifier(schema)} AUTHORIZATION {identifier(user)};",
         )
     return Finding(
         "privileges",
         False,
         f'Role "{user}" may not create tables in schema "{schema}" (of "public", since Postgres '
         f'15, only the owner of the database may). As the owner of database "{database}": '
-        f'GRANT CREATE, USAGE ON SCHEMA "{schema}" TO "{user}";',
+        f"GRANT CREATE, USAGE ON SCHEMA {identifier(schema)} TO {identifier(user)};",
     )
 
 
@@ -203,9 +215,9 @@ def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             "revision",
             False,
-            f"The database is at revision {', '.join(unknown)}, which is not in this code: a "
+            f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code: a "
             "newer version has migrated it, or the revision's file was removed "
-            f"(uv run db remove {unknown[0]}).",
+            f"(uv run db remove {word(unknown[0])}).",
         )
     elif steps := list(script.iterate_revisions("heads", current, implicit_base=True)):
         yield Finding(
@@ -215,14 +227,14 @@ def _revisions(config: Config, connection: Connection) -> Iterator[Finding]:
             "uv run alembic upgrade head",
         )
     else:
-        yield Finding("revision", True, f"{', '.join(current) or 'none'} (head)")
+        yield Finding("revision", True, f"{one_line(', '.join(current)) or 'none'} (head)")
 
 
 def _indexes(connection: Connection) -> Finding:
     rows = connection.execute(INVALID_INDEXES, {"schema": SCHEMA or "public"}).all()
     connection.rollback()
     if rows:
-        names = ", ".join(f"{index} of {table}" for index, table in rows)
+        names = one_line(", ".join(f"{index} of {table}" for index, table in rows))
         return Finding(
             "indexes",
             False,
@@ -242,6 +254,6 @@ def _lock(connection: Connection) -> Finding:
             False,
             f"The lock of migrations is held by {holder}, which has done nothing for "
             f"{holder.silence:.0f} s and may be dead. To end it: "
-            f"SELECT pg_terminate_backend({holder.pid});",
+            f"SELECT pg_terminate_backend({int(holder.pid)});",
         )
     return Finding("lock", True, f"{holder} is migrating")

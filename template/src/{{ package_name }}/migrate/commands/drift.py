@@ -11,8 +11,10 @@ from alembic.util import CommandError
 from ...config import settings
 from ...database.address import Address
 from ...database.schema import SCHEMA
+from ...printable import one_line
 from ..from_scratch.restore import lasting
 from ..history import require_sound, unknown_revisions
+from ..quoting import word
 from ..schema_dump import (
     NOT_OF_A_HISTORY,
     Difference,
@@ -49,11 +51,11 @@ def drift(config: Config, *, ignored: Sequence[str] = ()) -> tuple[list[Differen
         )
     if unknown := unknown_revisions(script, current):
         raise CommandError(
-            f"The database is at revision {', '.join(unknown)}, which is not in this code, so it cannot "
+            f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code, so it cannot "
             "be told what it should be. Take the version of the code that has it; or, if its file was "
-            f"removed: uv run db remove {unknown[0]}"
+            f"removed: uv run db remove {word(unknown[0])}"
         )
-    name = f"revision {', '.join(current)}"
+    name = one_line(f"revision {', '.join(current)}")
     found = differences_to_history(address, *current, name=name)
     return [one for one in found if not _is_ignored(one, ignored)], name
 

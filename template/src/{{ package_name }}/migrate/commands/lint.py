@@ -10,9 +10,11 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
 from ...paths import PROJECT_ROOT, relative
+from ...printable import one_line, printable
 from ..git import git, knows, main_branch
 from ..head_file import HEAD_FILE, what_is_wrong_with_the_head_file
 from ..history import require_sound
+from ..quoting import word
 from ..revision_files import VERSIONS
 from .revision_sql import Statement, sql_of
 from .source import around, does_nothing, function_of, ignores_in, meaning, statement_around
@@ -106,13 +108,14 @@ def report(linted: Linted, *, github: bool) -> Iterator[str]:
         path, _, line = finding.place.rpartition(":")
         remedy = f"Write instead: {finding.remedy}." if finding.remedy else ""
         if github:
-            text = f"{finding.message} {remedy}".replace("%", "%25").replace("\n", "%0A")
-            yield f"::error file={path},line={line},title={finding.rule}::{text}"
+            values = {"file": path, "line": line, "title": finding.rule}
+            properties = ",".join(f"{name}={_property(value)}" for name, value in values.items())
+            yield f"::error {properties}::{_data(f'{finding.message} {remedy}')}"
         else:
-            yield f"{finding.place}: {finding.rule}: {finding.message}"
+            yield printable(f"{finding.place}: {finding.rule}: {finding.message}")
             if remedy:
-                yield f"    {remedy}"
-    yield from linted.notes
+                yield printable(f"    {remedy}")
+    yield from map(printable, linted.notes)
     what = f"{linted.revisions} new revision{'' if linted.revisions == 1 else 's'}"
     since = f" since {linted.since[:12]}" if linted.since else ""
     if not linted.findings:
@@ -122,6 +125,18 @@ def report(linted: Linted, *, github: bool) -> Iterator[str]:
         f"{what}{since}: {len(linted.findings)} finding{'' if len(linted.findings) == 1 else 's'}. "
         "One that must be: say so in a comment above it, # squawk-ignore <rule>: <reason>"
     )
+
+
+def _data(text: str) -> str:
+    """A text in a command for GitHub, as its toolkit writes it.
+
+    https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
+    """
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(one_line(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def _new_since(script: ScriptDirectory, base: str | None) -> list[Script]:
@@ -187,7 +202,7 @@ def _in_old_revisions(base: str) -> Iterator[Finding]:
                 "deleted-revision",
                 "This revision was on the main branch, and databases that have applied it can no "
                 "longer be migrated.",
-                f"git checkout {base[:12]} -- {relative(path)}, and undo it in a new revision",
+                f"git checkout {base[:12]} -- {word(relative(path))}, and undo it in a new revision",
             )
 
 

@@ -7,7 +7,9 @@ from alembic.util import CommandError
 
 from ...config import settings
 from ...paths import relative
+from ...printable import one_line
 from ..lost_revisions import file_on_the_main_branch
+from ..quoting import word
 from ..revision_files import RevisionFile, history_of, names_in
 from ..version_table import require_current_revisions
 from .source import function_of
@@ -43,7 +45,7 @@ def require_unpublished(file: RevisionFile) -> None:
         raise CommandError(
             f"{file.revision} is on {found[0]}, so others may have applied it, and without its file "
             f"their databases could not be migrated any more. {_recipe(file)}\n"
-            f"If nobody has applied it: uv run db remove {file.revision} --published"
+            f"If nobody has applied it: uv run db remove {word(file.revision)} --published"
         )
 
 
@@ -54,12 +56,12 @@ def is_applied(file: RevisionFile, files: Sequence[RevisionFile]) -> bool:
         CommandError: it is not known, or others are applied after it.
     """
     name = file.revision
-    current = require_current_revisions(f"uv run db remove {name} --offline")
+    current = require_current_revisions(f"uv run db remove {word(name)} --offline")
     known = {other.revision for other in files}
     if unknown := [revision for revision in current if revision not in known]:
         raise CommandError(
-            f"The database is at revision {', '.join(unknown)}, which is not in this code, so it cannot "
-            f"be told whether {name} is applied. If its file was removed: uv run db remove {unknown[0]}"
+            f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code, so it cannot "
+            f"be told whether {name} is applied. If its file was removed: uv run db remove {word(unknown[0])}"
         )
     applied = applied_at(files, current)
     if name in applied and name not in current:
@@ -68,7 +70,7 @@ def is_applied(file: RevisionFile, files: Sequence[RevisionFile]) -> bool:
             f"{name} is applied to {settings.migration_address}, and so is {', '.join(after)} after it, "
             f"so it cannot be taken out. {_recipe(file)}\n"
             "Where rows may be lost, as in a database for development: uv run alembic downgrade "
-            f"{name}, then uv run db remove {name}"
+            f"{word(name)}, then uv run db remove {word(name)}"
         )
     return name in applied
 
@@ -92,7 +94,7 @@ def _recipe(file: RevisionFile) -> str:
                 lines[function] = f" (line {found.lineno})"
     return (
         "Undo it in a new revision:\n"
-        f'  1. uv run alembic revision -m "Undo {file.revision}"\n'
+        f"  1. uv run alembic revision -m {word(f'Undo {file.revision}')}\n"
         f"  2. Copy the body of downgrade(){lines.get('downgrade', '')} of {relative(file.path)} into "
         "the new file's upgrade(),\n"
         f"     and that of upgrade(){lines.get('upgrade', '')} into its downgrade().\n"

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ...config import settings
+from ...printable import one_line
 from ..connection import make_engine, with_connection
 from ..history import require_sound, unknown_revisions
 from ..plan.catalogue import read_world
@@ -18,6 +19,7 @@ from ..plan.steps import Steps, steps_between, steps_to
 from ..plan.walk import Found, walk
 from ..plan.world import World
 from ..version_table import current_revisions
+from ..watchdog import limited
 from .lint import Finding, look_at
 from .revision_sql import RevisionSQL, Statement, sql_of
 
@@ -69,7 +71,7 @@ def make_plan(config: Config, target: str) -> Plan:
         database, current = str(settings.migration_address), _current_revisions()
         if unknown := unknown_revisions(script, current):
             raise CommandError(
-                f"The database is at revision {', '.join(unknown)}, which is not in this code: a newer "
+                f"The database is at revision {one_line(', '.join(unknown))}, which is not in this code: a newer "
                 "version has migrated it, or the revision's file was removed."
             )
         steps = steps_to(script, target, current)
@@ -134,7 +136,12 @@ def _world(written: Iterable[RevisionSQL]) -> World:
 
 def _with_database(look: Callable[[Connection], Result]) -> Result:
     engine = make_engine(settings.migration_address, settings.migration_driver)
-    return with_connection(engine, look)
+
+    def limited_look(connection: Connection) -> Result:
+        with limited(connection):
+            return look(connection)
+
+    return with_connection(engine, limited_look)
 
 
 def _is_its_own(statement: Statement) -> bool:

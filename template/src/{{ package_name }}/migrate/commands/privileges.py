@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, text
 
 from ...database.schema import SCHEMA
+from ...printable import one_line
 from .roles import VERSION_TABLE
 
 QUERY = text(
@@ -59,7 +60,7 @@ def what_is_wrong_with_the_application(connection: Connection, owner: str) -> st
             f'The application\'s role "{row.role}" {" and ".join(too_much)}, so it can change the '
             f"schema. {remedy}"
         )
-    unreadable = row.unreadable if row.may_use else f'schema "{schema}"'
+    unreadable = one_line(row.unreadable or "") if row.may_use else f'schema "{schema}"'
     if unreadable:
         return f'The application\'s role "{row.role}" may not read {unreadable}. {remedy}'
     return None

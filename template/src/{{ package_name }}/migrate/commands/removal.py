@@ -1,6 +1,5 @@
 """Takes a revision that has a file out of the history, and out of the database."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +8,11 @@ from sqlalchemy import Connection
 
 from ...config import settings
 from ...paths import relative
+from ...printable import one_line
 from ..command import run_command
 from ..git import has_as_it_is, remove
 from ..head_file import HEAD_FILE, record_heads
+from ..quoting import word
 from ..revision_files import (
     RevisionFile,
     following,
@@ -102,7 +103,7 @@ def take_out(
 
     now = change(None) if offline else while_nobody_migrates(change)
     return [
-        *([f"The database is at {', '.join(now) or 'base'} now."] if applied else []),
+        *([f"The database is at {one_line(', '.join(now)) or 'base'} now."] if applied else []),
         *(
             f"{one.revision} follows {', '.join(one.follows) or 'nothing'} now ({relative(one.path)})."
             for one in changed
@@ -151,7 +152,7 @@ def _undo(file: RevisionFile, kept: Sequence[Path], restored: str, *, applied: b
     if restored:
         steps = [restored]
     elif file.path in kept:
-        steps = [f"git checkout HEAD -- {shlex.join(map(relative, kept))}"]
+        steps = [f"git checkout HEAD -- {' '.join(word(relative(path)) for path in kept)}"]
     else:
         return "git did not have it, so there is no undo."
     if restored or HEAD_FILE not in kept:

@@ -7,9 +7,11 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from ...paths import relative
+from ...printable import one_line
 from ..history import require_sound
 from ..locations import require_usual_files
 from ..lost_revisions import find_lost_revision
+from ..quoting import word
 from ..revision_files import RevisionFile, heads_of, read_revision_files
 from ..version_table import require_current_revisions
 from .removal import take_out
@@ -60,11 +62,11 @@ def remove(
         return take_out(file, files, yes=yes, published=published, offline=offline)
     if offline:
         raise CommandError(f"No file has revision {name}. `uv run alembic history` lists them.")
-    current = require_current_revisions(f"uv run db remove {name} --offline")
+    current = require_current_revisions(f"uv run db remove {word(name)} --offline")
     known = {file.revision for file in files}
     gone = [one for one in current if one not in known and name and one.startswith(name)]
     if not gone:
-        at = ", ".join(current) or "none"
+        at = one_line(", ".join(current)) or "none"
         raise CommandError(
             f"No file has revision {name}, and the database is at {at}: nothing to remove. `uv run "
             "alembic history` lists the revisions."
@@ -89,7 +91,7 @@ def _require_whole(name: str, files: Sequence[RevisionFile]) -> None:
             else:
                 before = f" It followed {', '.join(lost.follows) or 'none'}." if lost else ""
                 way = f"git does not have its file.{before} Correct down_revision by hand"
-            again = f", then uv run db remove {name}" if missing.startswith(name) else ""
+            again = f", then uv run db remove {word(name)}" if missing.startswith(name) else ""
             raise CommandError(
                 f"There is no revision {missing}, which {relative(file.path)} follows. {way}{again}."
             )

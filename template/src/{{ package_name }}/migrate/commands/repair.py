@@ -1,18 +1,15 @@
 """Repairs the version table of a database that is at a revision whose file is gone."""
 
-import shlex
 from collections.abc import Sequence
 
 from alembic.util import CommandError
 
 from ...config import settings
 from ...paths import relative
+from ...printable import one_line
 from ..head_file import record_heads
-from ..lost_revisions import (
-    LostRevision,
-    file_on_the_main_branch,
-    versions_of,
-)
+from ..lost_revisions import LostRevision, file_on_the_main_branch, versions_of
+from ..quoting import word
 from ..revision_files import (
     RevisionFile,
     newest_of,
@@ -72,7 +69,7 @@ def repair(
     found = differences_to_history(address, *new, name=f"revision {shown}")
     for difference in found:
         tell(str(difference))
-    was = f"{', '.join(gone)}, which no file has. Before {'it' if len(gone) == 1 else 'them'} was {shown}"
+    was = f"{one_line(', '.join(gone))}, which no file has. Before {'it' if len(gone) == 1 else 'them'} was {shown}"
     what = f"The {address} is at {was}"
     if not found:
         what += ", and the schema is what that says. It would be put there."
@@ -82,10 +79,10 @@ def repair(
             "stays."
         )
         if lost and lost.restore:
-            what += f" To downgrade instead: uv run db remove {name} --downgrade."
+            what += f" To downgrade instead: uv run db remove {word(name)} --downgrade."
     require_consent(what, yes=yes)
     replace_revisions(current, new, first=record_heads)
-    lines = [f"The database is at {shown} now, and was at {', '.join(current)} before."]
+    lines = [f"The database is at {shown} now, and was at {one_line(', '.join(current))} before."]
     if found:
         lines.append("What differs is still in it: uv run db drift")
     return [*lines, _undo(lost, current)]
@@ -96,9 +93,9 @@ def _require_unpublished(name: str) -> None:
     if found:
         main, path = found
         raise CommandError(
-            f"{name} is on {main}, so the database is rather ahead of this code than broken. Merge "
-            f"{main}, or bring the file back: git checkout {main} -- {shlex.quote(path)}. If it is "
-            f"to go nevertheless: uv run db remove {name} --published"
+            f"{one_line(name)} is on {main}, so the database is rather ahead of this code than broken. "
+            f"Merge {main}, or bring the file back: git checkout {word(main)} -- {word(path)}. If it is "
+            f"to go nevertheless: uv run db remove {word(name)} --published"
         )
 
 
@@ -145,7 +142,7 @@ def _downgrade(lost: LostRevision, files: Sequence[RevisionFile], *, yes: bool) 
 
 
 def _undo(lost: LostRevision | None, current: Sequence[str]) -> str:
-    stamp = f"uv run alembic stamp --purge {' '.join(current)}"
+    stamp = f"uv run alembic stamp --purge {' '.join(map(word, current))}"
     if lost and lost.restore:
         return f"Undo: {lost.restore} && {stamp}"
     return f"Undo: bring the file back, and {stamp}"

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from ...config import settings
 from ...database.address import Address
 from ...database.schema import SCHEMA
+from ...printable import one_line
 from .. import databases
 from ..advisory_lock import lock_holder
 from ..connection import make_engine, with_connection
@@ -54,7 +55,7 @@ def reset(*, yes: bool, force: bool) -> list[str]:
     )
     if MARK in comment.lower() and not force:
         raise CommandError(
-            f'The comment of database "{address.name}" says "{comment}", so it is not reset. If that '
+            f'The comment of database "{address.name}" says "{one_line(comment)}", so it is not reset. If that '
             "is meant: uv run db reset --force"
         )
     if exists:

@@ -11,9 +11,11 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import Script, ScriptDirectory
 
+from ...printable import one_line
 from .. import operations
 from ..command import run_command
 from ..operations.outside import drop_unasked
+from ..redaction import redacted_message
 
 OPERATIONS = str(Path(operations.__file__).parent)
 
@@ -49,7 +51,8 @@ def sql_of(
     try:
         run_command(_write, revision.revision, down, script, output=written)
     except Exception as error:
-        return RevisionSQL(written.statements, f"{type(error).__name__}: {error}")
+        reason = one_line(redacted_message(str(error)))
+        return RevisionSQL(written.statements, f"{type(error).__name__}: {reason}")
     return RevisionSQL(written.statements, None)
 
 

@@ -4,6 +4,7 @@ from alembic.util import CommandError
 
 from ...config import settings
 from ...database.schema import SCHEMA
+from ..quoting import identifier, literal
 
 VERSION_TABLE = "alembic_version"
 
@@ -14,7 +15,7 @@ def roles_sql() -> str:
 
     Raises:
         CommandError: the settings name one role for both.
-        ConfigurationError: DB_* settings are missing.
+        ConfigurationError: DB_* settings are missing, or a name has a control character.
     """
     database, application = settings.address.name, settings.address.user
     owner = settings.DB_MIGRATION_USER or application
@@ -24,27 +25,19 @@ def roles_sql() -> str:
             "of the role that owns the tables and migrates, DB_USER to that of the application's."
         )
     names = {
-        "database": _identifier(database),
-        "schema": _identifier(SCHEMA or "public"),
-        "schema_text": _literal(SCHEMA or "public"),
-        "owner": _identifier(owner),
-        "owner_text": _literal(owner),
-        "application": _identifier(application),
-        "application_text": _literal(application),
+        "database": identifier(database),
+        "schema": identifier(SCHEMA or "public"),
+        "schema_text": literal(SCHEMA or "public"),
+        "owner": identifier(owner),
+        "owner_text": literal(owner),
+        "application": identifier(application),
+        "application_text": literal(application),
         "version_table": VERSION_TABLE,
     }
     tag = "$do$"
     while any(tag in name for name in names.values()):
         tag = f"${tag[1:-1]}o$"
     return TEMPLATE.format(**names, tag=tag)
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 TEMPLATE = """\

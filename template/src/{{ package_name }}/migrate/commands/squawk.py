@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from alembic.util import CommandError
 
 from ...paths import PROJECT_ROOT
+from ...printable import one_line
+from ..redaction import redacted_message
 from .revision_sql import Statement
 
 CONFIGURATION = PROJECT_ROOT / ".squawk.toml"
@@ -75,7 +77,7 @@ def remarks_on(revisions: dict[str, list[Statement]]) -> Iterable[Remark]:
                     Path(found["file"]).stem,
                     statement.line,
                     found["rule_name"],
-                    found["message"],
+                    redacted_message(found["message"], statement.sql),
                     REMEDIES.get(found["rule_name"]) or found["help"],
                 )
 
@@ -98,5 +100,6 @@ def _run(paths: list[str]) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError:
-        raise CommandError(f"squawk failed: {(done.stderr or done.stdout).strip()}") from None
+        said = redacted_message((done.stderr or done.stdout).strip())
+        raise CommandError(f"squawk failed: {one_line(said)}") from None
     return found

@@ -5,6 +5,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from ...config import settings
+from ...printable import one_line
 from ..connection import make_engine, with_connection
 from ..history import require_sound
 from ..version_table import revisions_in
@@ -19,18 +20,19 @@ def describe_database(config: Config) -> dict[str, str]:
     """
 
     def look(connection: Connection) -> tuple[str, tuple[str, ...]]:
-        version: str = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        return version, revisions_in(connection)
+        version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+        return one_line(version, 100), revisions_in(connection)
 
     address = settings.migration_address
     version, current = with_connection(make_engine(address, settings.migration_driver), look)
     script = ScriptDirectory.from_config(config)
     require_sound(script)
     heads = script.get_heads()
+    at = one_line(", ".join(current))
     if not heads:
         revision = "none; the project has no revisions yet"
     elif set(current) == set(heads):
-        revision = f"{', '.join(current)} (head)"
+        revision = f"{at} (head)"
     else:
-        revision = f"{', '.join(current) or 'none'}; the head is {', '.join(heads)}"
+        revision = f"{at or 'none'}; the head is {', '.join(heads)}"
     return {"database": str(address), "server": f"PostgreSQL {version}", "revision": revision}

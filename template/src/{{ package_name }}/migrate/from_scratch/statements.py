@@ -6,8 +6,9 @@ from textwrap import indent
 
 from alembic.operations import ops
 
+from ...printable import is_printable
 from ..autogenerate.lines import Line
-from ..plan.statements import TOKEN
+from ..lexer import statements
 from ..schema_dump import Schema, Thing
 
 # Bodies may hold semicolons that end nothing.
@@ -22,12 +23,11 @@ def statements_of(thing: Thing, text: str) -> Iterator[str]:
     if thing.kind in WITH_BODIES:
         yield text.rstrip().removesuffix(";")
         return
-    start = 0
-    for token in TOKEN.finditer(text):
-        if token["sign"] == ";":
+    for statement in statements(text):
+        if statement[-1].text == ";":
             # pg_dump leaves this to the data; a view that was never filled cannot be read.
-            yield text[start : token.start()].strip().removesuffix("\n  WITH NO DATA")
-            start = token.end()
+            written = "".join(token.text for token in statement[:-1])
+            yield written.strip().removesuffix("\n  WITH NO DATA")
 
 
 class Statements:
@@ -59,8 +59,8 @@ class Statements:
 def _literal(sql: str) -> str:
     """The SQL as a text in Python, in lines of its own where they stay as they are."""
     lines = sql.split("\n")
-    is_plain = '"""' not in sql and "\t" not in sql and not sql.endswith('"')
-    if not is_plain or any(line != line.rstrip() for line in lines):
+    is_plain = '"""' not in sql and not sql.endswith('"')
+    if not is_plain or any(line != line.rstrip() or not is_printable(line) for line in lines):
         return (
             "(\n" + "\n".join(f"{MARGIN}{line + end!r}" for line, end in _ended(lines)) + "\n    )"
         )

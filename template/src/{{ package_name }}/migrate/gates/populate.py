@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ...database.metadata import metadata
 from ...database.schema import SCHEMA
 from ...paths import PROJECT_ROOT
+from ..errors import reason_of
 from ..models import load_models
 from ..schema_dump import VERSION_TABLE
 
@@ -129,7 +130,7 @@ class Population:
         wanted = _wanted_values().get(table, {})
         texts = {c.name: [*wanted.get(c.name, []), *self._texts_for(c)] for c in columns}
         choice = dict.fromkeys(texts, 0)
-        refusal = ""
+        refused: DBAPIError | None = None
         for _ in range(TRIES):
             self.number += 1
             try:
@@ -138,13 +139,14 @@ class Population:
                     self.connection.exec_driver_sql(_insert(table, values))
                 return None
             except DBAPIError as error:
-                refusal = " ".join(str(error.orig).split())
+                refused = error
+            refusal = " ".join(str(refused.orig).split())
             if NO_PARTITION in refusal:
                 return None  # of which there may be none yet
             check = VIOLATED.search(refusal)
             for name in self._columns_of_check(table, check[1]) if check else list(texts):
                 choice[name] = rng.randrange(max(1, len(texts[name])))
-        return refusal
+        return reason_of(refused) if refused else ""
 
     def _values(
         self,

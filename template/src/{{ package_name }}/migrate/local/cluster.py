@@ -14,6 +14,8 @@ import psutil
 from alembic.util import CommandError
 
 from ...database.address import Address
+from ...printable import one_line
+from ..redaction import redacted_message
 from .account import server_account
 from .binaries import find_binaries, major_version
 from .ownership import create_file, make_folder, open_file, require_folder
@@ -187,7 +189,8 @@ class Cluster:
     def _last_words(self) -> str:
         """The end of the server's log, which says why it is not running."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return f"{' / '.join(lines[-3:])} (the whole log: {self.log})"
+        said = (one_line(redacted_message(line), 500) for line in lines[-3:])
+        return f"{' / '.join(said)} (the whole log: {self.log})"
 
 
 def is_free(host: str, port: int) -> bool:

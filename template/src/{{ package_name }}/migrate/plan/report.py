@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ...paths import PROJECT_ROOT
+from ...printable import one_line
 from ..commands.plan import Plan, Step
+from ..redaction import redacted
 from .age import age, created_at
 from .losses import Loss
 from .walk import Lock
@@ -14,7 +16,7 @@ from .world import World
 
 def heading(plan: Plan) -> str:
     """What is planned, in a sentence."""
-    current = ", ".join(plan.current) or "base"
+    current = one_line(", ".join(plan.current)) or "base"
     if not plan.steps:
         where = f"{plan.database} is at" if plan.database else "there is no revision after"
         return f"Nothing to do: {where} {current}."
@@ -33,7 +35,7 @@ def as_text(plan: Plan) -> Iterator[str]:
         yield f"   {_path(step)}"
         yield ""
         for statement in step.sql.statements:
-            yield from (f"       {line}".rstrip() for line in statement.sql.splitlines())
+            yield from (f"       {line}".rstrip() for line in redacted(statement.sql).split("\n"))
         if not step.sql.statements and not step.sql.failure:
             yield "       -- nothing"
         yield ""
@@ -50,7 +52,7 @@ def _remarks(world: World, step: Step) -> Iterator[str]:
                 if step.sql.failure
                 else ()
             ),
-            *(f"what this locks: {_shortened(statement)}" for statement in step.found.unknown),
+            *(f"what this locks: {_shortened(_in_a_line(sql))}" for sql in step.found.unknown),
         ],
         "Locks": [_of_lock(world, lock) for lock in step.found.locks.values()],
         "Lost": [_of_loss(loss) for loss in step.found.losses],
@@ -82,7 +84,7 @@ def _object_of(world: World, step: Step) -> dict[str, Any]:
         "message": step.revision.doc,
         "created": created.isoformat() if created else None,
         "file": _path(step),
-        "sql": [statement.sql for statement in step.sql.statements],
+        "sql": [redacted(statement.sql) for statement in step.sql.statements],
         "incomplete": step.sql.failure,
         "locks": [
             {
@@ -98,7 +100,7 @@ def _object_of(world: World, step: Step) -> dict[str, Any]:
             }
             for lock in step.found.locks.values()
         ],
-        "unknown": step.found.unknown,
+        "unknown": [_in_a_line(sql) for sql in step.found.unknown],
         "losses": [loss._asdict() for loss in step.found.losses],
         "findings": [
             {
@@ -132,11 +134,12 @@ def _size(lock: Lock) -> str:
 
 
 def _of_loss(loss: Loss) -> str:
+    name = one_line(loss.name)
     if loss.what == "enum value":
-        return f"enum value {loss.name}"
+        return f"enum value {name}"
     if loss.what == "column":
-        return f"column {loss.name}, of {_rows(loss.rows)}"
-    what = f"rows of {loss.name}" if loss.what == "rows" else f"{loss.what} {loss.name}"
+        return f"column {name}, of {_rows(loss.rows)}"
+    what = f"rows of {name}" if loss.what == "rows" else f"{loss.what} {name}"
     return what if loss.what == "schema" else f"{what}, {_rows(loss.rows)}"
 
 
@@ -153,6 +156,10 @@ def pretty(size: float) -> str:
             break
         size, unit = size / 1024, "TB"
     return f"{size:,.0f} {unit}"
+
+
+def _in_a_line(sql: str) -> str:
+    return " ".join(redacted(sql).split())
 
 
 def _shortened(text: str) -> str:

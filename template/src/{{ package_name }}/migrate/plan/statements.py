@@ -7,19 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple, Self
 
-# https://www.postgresql.org/docs/current/sql-syntax-lexical.html
-TOKEN = re.compile(
-    r"""
-    (?P<blank>  \s+ | --[^\n]* | /\*.*?\*/ )
-  | (?P<string> [eE]'(?:[^'\\]|\\.|'')*' | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'
-              | \$(?P<tag>(?:[^\W\d]\w*)?)\$ .*? \$(?P=tag)\$ )
-  | (?P<name>   (?:[uU]&)?"(?:[^"]|"")+" )
-  | (?P<word>   [^\W\d][\w$]* )
-  | (?P<number> \d[\w.]* )
-  | (?P<sign>   :: | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from ..lexer import Token, statements, tokens
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 NAMES = rf"{NAME}(?: \. {NAME})*"
@@ -53,17 +41,11 @@ class Name(NamedTuple):
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
-class Token(NamedTuple):
-    """A word, a name in quotation marks, a string, a number or a sign."""
-
-    kind: str
-    text: str
-
-
 class Statement(NamedTuple):
     """One statement."""
 
-    tokens: tuple[Token, ...]
+    sql: str  # as it was written
+    tokens: tuple[Token, ...]  # that mean something
 
     @property
     def text(self) -> str:
@@ -72,11 +54,6 @@ class Statement(NamedTuple):
             "''" if kind == "string" else _capitals(text) if kind == "word" else text
             for kind, text in self.tokens
         )
-
-    @property
-    def source(self) -> str:
-        """In one line, as it was written."""
-        return " ".join(" ".join(text.split()) for _, text in self.tokens)
 
     def strings(self) -> list[str]:
         """What is in the strings."""
@@ -94,22 +71,14 @@ class Statement(NamedTuple):
 
 
 def statements_in(sql: str) -> Iterator[Statement]:
-    """The statements of a script. The body of a function may be SQL without quotation marks:
-    semicolons between BEGIN ATOMIC and END end no statement.
-    """
-    tokens: list[Token] = []
-    atomic = False
-    for token in _tokens(sql):
-        if token.text == ";" and not atomic:
-            if tokens:
-                yield Statement(tuple(tokens))
-            tokens = []
-            continue
-        tokens.append(token)
-        words = [each.text.upper() for each in tokens[-2:] if each.kind == "word"]
-        atomic = (atomic or words == ["BEGIN", "ATOMIC"]) and words[-1:] != ["END"]
-    if tokens:
-        yield Statement(tuple(tokens))
+    """The statements of a script."""
+    for written in statements(sql):
+        text = "".join(token.text for token in written).strip().removesuffix(";")
+        meant = tuple(token for token in written if not token.is_blank)
+        if meant and meant[-1].text == ";":
+            meant = meant[:-1]
+        if meant:
+            yield Statement(text, meant)
 
 
 def matches(text: str, synopsis: str) -> re.Match[str] | None:
@@ -150,14 +119,8 @@ def _compiled(synopsis: str) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL)
 
 
-def _tokens(sql: str) -> Iterator[Token]:
-    for found in TOKEN.finditer(sql):
-        if found.lastgroup and found.lastgroup != "blank":
-            yield Token(found.lastgroup, found.group())
-
-
 def _words(text: str) -> list[str]:
-    return [found.group() for found in TOKEN.finditer(text) if not found["blank"]]
+    return [token.text for token in tokens(text) if not token.is_blank]
 
 
 def _capitals(word: str) -> str:

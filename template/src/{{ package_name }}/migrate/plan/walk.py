@@ -56,7 +56,7 @@ def walk(written: Iterable[Written], world: World) -> Found:
                 continue
             effects = effects_of(statement, world)
             if effects is None:
-                found.unknown.append(statement.source)
+                found.unknown.append(statement.sql)
             found.losses += losses_of(statement, world)
             if each.is_safe and " SET NOT NULL" in statement.text:
                 # Of set_not_null_concurrently: a check was validated before, and Postgres believes it.

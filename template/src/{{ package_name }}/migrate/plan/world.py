@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ...printable import one_line
 from .statements import Name
 
 # Functions in defaults, where there is no database to ask.
@@ -60,7 +61,7 @@ class World:
     def shown(self, name: Name) -> str:
         """The name for people."""
         full = self.full_name(name)
-        return full.name if full.schema == self.default_schema else str(full)
+        return one_line(full.name if full.schema == self.default_schema else str(full))
 
     def table(self, name: Name) -> Table:
         """The table of that name; where there is none, one that nothing is known of."""

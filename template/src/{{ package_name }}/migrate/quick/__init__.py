@@ -11,7 +11,9 @@ from contextlib import suppress
 
 from ...database.schema import SCHEMA
 from ...paths import PROJECT_ROOT
+from ...printable import is_printable
 from ..project import find_project, working_folder
+from ..quoting import identifier
 from ..revision_files import heads_of, read_revision_files
 from .wire import UnsureError, ask
 
@@ -91,12 +93,14 @@ def _current_revisions(settings: dict[str, str]) -> list[str | None]:
         raise UnsureError(sslmode)
     plain = {name: settings[f"DB_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
     used = {name: settings.get(f"DB_MIGRATION_{name}") or value for name, value in plain.items()}
+    if not all(is_printable(used[name]) for name in ("HOST", "USER", "NAME")):
+        raise UnsureError("config.py refuses it")
     if (
         settings.get("DB_POOLER") == "transaction"
         and used["HOST"] + used["PORT"] == plain["HOST"] + plain["PORT"]
     ):
         raise UnsureError("only the pooler's address is known")
-    table = f'"{SCHEMA}".alembic_version' if SCHEMA else "alembic_version"
+    table = identifier(*filter(None, (SCHEMA, "alembic_version")))
     return ask(
         used["HOST"],
         int(used["PORT"]),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from ...database.tls import SSLMode, tls_of
 
 TIMEOUT = 10  # seconds, for all of it
-LONGEST = 1 << 20  # bytes in a message
+MOST = 1 << 20  # bytes that the server may send, in all
 MOST_ROUNDS = 100_000  # of hashing that a server may ask for; 4,096 is Postgres's own
 PROTOCOL = 3 << 16
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -99,9 +99,13 @@ def _send(server: socket.socket, kind: bytes, body: bytes) -> None:
 
 def _replies(server: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytes]]:
     """The server's messages: the kind and the body of each."""
+    received = 0
     while True:
         kind = _receive(server, 1, deadline)
         (length,) = struct.unpack("!i", _receive(server, 4, deadline))
+        received += length + 1
+        if length < 4 or received > MOST:
+            raise UnsureError(length)
         body = _receive(server, length - 4, deadline)
         if kind == b"E":
             raise UnsureError(body)
@@ -109,8 +113,6 @@ def _replies(server: socket.socket, deadline: float) -> Iterator[tuple[bytes, by
 
 
 def _receive(server: socket.socket, length: int, deadline: float) -> bytes:
-    if not 0 <= length <= LONGEST:
-        raise UnsureError(length)
     received = b""
     while len(received) < length:
         left = deadline - time.monotonic()
