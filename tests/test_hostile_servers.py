@@ -55,6 +55,7 @@ def drivers(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> dict[
         assert "PATIENCE = 60.0" in source
         watchdog.write_text(source.replace("PATIENCE = 60.0", "PATIENCE = 4.0"))
         projects[driver] = project.given(DB_DRIVER_SYNC="" if driver == "asyncpg" else driver)
+    projects["asyncpg"].run("true")
     projects["psycopg"].run("uv", "add", "--quiet", "psycopg[binary]")
     projects["psycopg2"].run("uv", "add", "--quiet", "psycopg2-binary")
     return projects

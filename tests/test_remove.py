@@ -128,7 +128,7 @@ def test_in_the_middle_of_what_is_applied_it_stays_and_the_recipe_works(
         "def upgrade() -> None:\n",
         "def downgrade() -> None:\n",
     ]
-    assert f'uv run alembic revision -m "Undo {b}"' in text
+    assert f"uv run alembic revision -m 'Undo {b}'" in text
     project.alembic("revision", "-m", f"Undo {b}")
     new = project.file("migrations/versions/*_undo_*.py")
     bodies = {function: "".join(lines[line + 1 : line + 2]) for function, line in

@@ -242,8 +242,7 @@ def _name(watched: Watched) -> str:
 def _sessions(watched: Watched) -> str:
     rows = watched.blockers
     sessions = dict.fromkeys(
-        _session(row.pid, row.application_name, row.state, row.age)
-        for row in rows[:MOST_SESSIONS]
+        _session(row.pid, row.application_name, row.state, row.age) for row in rows[:MOST_SESSIONS]
     )
     more = len(rows) - MOST_SESSIONS
     return ", ".join([*sessions, *([f"{more} others"] if more > 0 else [])])

@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 
 DEFAULT_PORT = 5432
 
+
 def make_engine(
     address: Address, driver: str, *, name: str = "", pooled: bool = False, **options: Any
 ) -> Engine:

@@ -164,7 +164,6 @@ def statement_of(error: Exception, otherwise: str = "") -> str:
     return one_line(" ".join(redacted(statement).split()))
 
 
-
 def sqlstate(error: BaseException) -> str:
     """Postgres's code of an error, SQLAlchemy's or the driver's; empty where it has none."""
     original = getattr(error, "orig", None) or error

@@ -21,18 +21,17 @@ def describe_database(config: Config) -> dict[str, str]:
 
     def look(connection: Connection) -> tuple[str, tuple[str, ...]]:
         version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        return one_line(version, 100), revisions_in(connection)
+        return one_line(version, 100), tuple(map(one_line, revisions_in(connection)))
 
     address = settings.migration_address
     version, current = with_connection(make_engine(address, settings.migration_driver), look)
     script = ScriptDirectory.from_config(config)
     require_sound(script)
     heads = script.get_heads()
-    at = one_line(", ".join(current))
     if not heads:
         revision = "none; the project has no revisions yet"
     elif set(current) == set(heads):
-        revision = f"{at} (head)"
+        revision = f"{', '.join(current)} (head)"
     else:
-        revision = f"{at or 'none'}; the head is {', '.join(heads)}"
+        revision = f"{', '.join(current) or 'none'}; the head is {', '.join(heads)}"
     return {"database": str(address), "server": f"PostgreSQL {version}", "revision": revision}
