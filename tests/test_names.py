@@ -98,7 +98,8 @@ def test_a_control_character_in_a_name_is_refused(service: Project, name: str, v
 def test_a_password_takes_all_but_nul(rendered: Render, tmp_path: Path) -> None:
     (tmp_path / "DB_PASSWORD").write_text("a\0b")
     # Without the .env of the service that others share, which comes before secrets.
-    done = rendered().given(SECRETS_DIR=str(tmp_path)).db("status", ok=False)
+    project = rendered().copy(tmp_path / "project").given(SECRETS_DIR=str(tmp_path))
+    done = project.db("status", ok=False)
     assert "DB_PASSWORD: it takes every character but NUL" in said(done)
 
 
