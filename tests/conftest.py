@@ -1,5 +1,6 @@
 """Fixtures: the template, projects rendered from it, and a Postgres server."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -10,13 +11,16 @@ from typing import Any
 
 import prefork
 import pytest
+import yaml
 from dotenv import dotenv_values
 from project import COPIER_SETTINGS, ROOT, Project, commit, run
 from pytest_copie.plugin import Copie
 from releases import Releases
 from server import Database
+from shared import made_once, shared_folder
 
 Render = Callable[..., Project]
+Using = Callable[[str, Project], Project]
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -37,44 +41,59 @@ def _nobodys_settings() -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the template as it stands in the working tree, committed."""
-    repository = tmp_path_factory.mktemp("template")
-    shutil.copy(ROOT / "copier.yml", repository)
-    shutil.copytree(ROOT / "template", repository / "template")
-    commit(repository)
-    return repository
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what all workers use."""
+    return shared_folder(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def rendered(copie_session: Copie, template: Path, tools: Path) -> Render:
+def template(shared: Path) -> Path:
+    """A repository with the template as it stands in the working tree, committed."""
+
+    def make(repository: Path) -> None:
+        repository.mkdir()
+        shutil.copy(ROOT / "copier.yml", repository)
+        shutil.copytree(ROOT / "template", repository / "template")
+        commit(repository)
+
+    return made_once(shared / "template", make)
+
+
+@pytest.fixture(scope="session")
+def rendered(copie_session: Copie, template: Path, tools: Path, shared: Path) -> Render:
     """Renders the template with some answers, once for each set. For looking at only."""
-    cache: dict[str, Project] = {}
 
     def render(**answers: Any) -> Project:
-        key = repr(sorted(answers.items()))
-        if key not in cache:
-            cache[key] = replace(copied(copie_session, template, **answers), tools=tools)
-        return cache[key]
+        key = hashlib.sha256(repr(sorted(answers.items())).encode()).hexdigest()[:16]
+
+        def make(path: Path) -> None:
+            shutil.move(copied(copie_session, template, **answers).path, path)
+
+        path = made_once(shared / f"rendered-{key}", make)
+        remembered = yaml.safe_load((path / ".copier-answers.yml").read_text())
+        return Project(path, remembered["package_name"], tools=tools)
 
     return render
 
 
 @pytest.fixture(scope="session")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+def releases(shared: Path) -> Releases:
     """Every release and the working tree, and what they render."""
-    return Releases.all(tmp_path_factory.mktemp("releases"))
+    return Releases.all(shared / "releases")
 
 
 @pytest.fixture(scope="session")
-def tools(copie_session: Copie, template: Path) -> Path:
+def tools(copie_session: Copie, template: Path, shared: Path) -> Path:
     """A project's virtual environment, compiled. Projects begin with it, so that not every one
     compiles a hundred thousand lines; `uv run` then puts the project itself into it.
     """
-    path = copied(copie_session, template).path
-    run("uv", "venv", "--quiet", "--relocatable", cwd=path)
-    run("uv", "sync", "--quiet", "--compile-bytecode", cwd=path)
-    return path / ".venv"
+
+    def make(path: Path) -> None:
+        shutil.move(copied(copie_session, template).path, path)
+        run("uv", "venv", "--quiet", "--relocatable", cwd=path)
+        run("uv", "sync", "--quiet", "--compile-bytecode", cwd=path)
+
+    return made_once(shared / "tools", make) / ".venv"
 
 
 def copied(copie: Copie, template: Path, **answers: Any) -> Project:
@@ -97,12 +116,32 @@ def render(rendered: Render, tmp_path: Path, database: Database) -> Render:
     return render
 
 
+@pytest.fixture
+def using(request: pytest.FixtureRequest) -> Using:
+    """Makes the migrations of a project use a driver, which need not be in its pyproject.toml."""
+
+    def using(driver: str, project: Project) -> Project:
+        if driver == "asyncpg":
+            return project
+        assert not (project.path / ".venv").exists(), "its environment lacks the driver"
+        tools = request.getfixturevalue("with_drivers").tools
+        return replace(project.given(DB_DRIVER_SYNC=driver), tools=tools)
+
+    return using
+
+
 @pytest.fixture(scope="session")
-def with_drivers(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def with_drivers(rendered: Render, shared: Path) -> Project:
     """A default project with all drivers. Tests make copies of it."""
-    project = rendered().copy(tmp_path_factory.mktemp("drivers") / "my-service")
-    project.run("uv", "add", "--quiet", "psycopg[binary]", "psycopg2-binary")
-    return replace(project, tools=project.path / ".venv")
+
+    def make(path: Path) -> None:
+        project = rendered().copy(path)
+        project.run("uv", "add", "--quiet", "psycopg[binary]", "psycopg2-binary")
+        for found in path.glob(".venv/lib/*/site-packages/psycopg*"):  # as in `tools`
+            run(path / ".venv" / "bin" / "python", "-m", "compileall", "-q", found, cwd=path)
+
+    path = made_once(shared / "with-drivers", make)
+    return replace(rendered(), path=path, tools=path / ".venv")
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +160,9 @@ def server(service: Project) -> Iterator[Database]:
         return
     service.db("start")
     try:
-        yield Database.of(dotenv_values(service.path / ".env"))
+        server = Database.of(dotenv_values(service.path / ".env"))
+        server.make_unsafe()
+        yield server
     finally:
         service.db("stop")
         shutil.rmtree((service.path / ".postgres").resolve())

@@ -34,7 +34,7 @@ class Running:
         if first and refusal():
             pytest.skip(f"process number 1: {refusal()}")
         self.first = first
-        program = str(project.path / ".venv" / "bin" / command[0])
+        program = str(project.program(command[0]))
         self.process = subprocess.Popen(
             [*(UNSHARE if first else ()), program, *command[1:]],
             cwd=project.path,

@@ -13,7 +13,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 enabled = True
@@ -28,6 +30,7 @@ PRELOADED = (
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.orm",
 )
+DRIVERS = ("psycopg", "psycopg2")  # preloaded where they are installed
 
 
 @cache
@@ -78,7 +81,11 @@ def run(
 def _serve(address: str) -> None:
     for name in PRELOADED:
         __import__(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for those who wait
+    for name in DRIVERS:
+        if find_spec(name):
+            __import__(f"sqlalchemy.dialects.postgresql.{name}")
+            __import__(name)
+    signal.signal(signal.SIGCHLD, _reap)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(16)
@@ -98,6 +105,13 @@ def _serve(address: str) -> None:
             _, status = os.waitpid(child, 0)
             client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
             os._exit(0)
+
+
+def _reap(*_: object) -> None:
+    """Wait for the children that have ended: their CPU time counts as this process's."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _become(request: dict[str, object]) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 COPIER_SETTINGS = Path(__file__).with_name("copier-settings.yml")
 
 PATIENCE = 300  # seconds that a command may take
+
+_furnishing = threading.Lock()
 
 # What a person's terminal has not, or what would lead a project to somebody else's things.
 _FOREIGN = re.compile(
@@ -84,7 +87,7 @@ class Project:
     path: Path
     package: str
     environment: dict[str, str] = field(default_factory=dict)
-    tools: Path | None = None  # a virtual environment that copies begin with
+    tools: Path | None = None  # the virtual environment that its own is a copy of
 
     def given(self, **environment: str) -> "Project":
         """The same project with more variables in its environment."""
@@ -93,6 +96,7 @@ class Project:
     def run(self, *command: str | Path, ok: bool = True, cwd: Path | None = None) -> Finished:
         """`uv run <command>` in the project's folder, or in another."""
         if command[0] == "uv":
+            self.furnish()
             self.tools = None  # from here on it has libraries of its own
         python = self._forking_python()
         if command[0] in ("alembic", "db") and python:
@@ -106,12 +110,35 @@ class Project:
             if ok and done.returncode != 0:
                 raise AssertionError(f"{command} exits with {done.returncode}:\n{said(done)}")
             return done
+        if command[0] in ("python", "ruff") and python:
+            program = python.with_name(str(command[0]))
+            environment = self.environment | {"PYTHONPATH": str(self.path / "src")}
+            return run(program, *command[1:], cwd=cwd or self.path, ok=ok, environment=environment)
+        self.furnish()
         return run(
             "uv", "run", "--quiet", "--project", self.path, *command,
             cwd=cwd or self.path,
             ok=ok,
             environment=self.environment,
         )  # fmt: skip
+
+    def program(self, name: str) -> Path:
+        """A program of the project's environment, in which the project itself is."""
+        environment = self.furnish()
+        links = environment.glob(f"lib/python*/site-packages/{self.package}.pth")
+        if not any(str(self.path) in link.read_text() for link in links):
+            self.run("true")
+        return environment / "bin" / name
+
+    def furnish(self) -> Path:
+        """The project's virtual environment. It has eight thousand files, so a project only gets one
+        when something needs it; `uv run` then puts the project itself into it.
+        """
+        environment = self.path / ".venv"
+        with _furnishing:
+            if self.tools and not environment.exists():
+                shutil.copytree(self.tools, environment, symlinks=True, copy_function=os.link)
+        return environment
 
     def _forking_python(self) -> Path | None:
         """The one that has the libraries of the project, where commands need not be typed."""
@@ -124,7 +151,7 @@ class Project:
         itself, so what is killed is not uv.
         """
         return subprocess.Popen(
-            [self.path / ".venv" / "bin" / program, *arguments],
+            [self.program(program), *arguments],
             cwd=self.path,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -163,6 +190,4 @@ class Project:
     def copy(self, to: Path, **environment: str) -> Self:
         """The same project in another folder, with an environment of its own."""
         shutil.copytree(self.path, to, ignore=shutil.ignore_patterns(".venv", ".postgres*", ".env"))
-        if self.tools:
-            shutil.copytree(self.tools, to / ".venv", symlinks=True, copy_function=os.link)
         return replace(self, path=to, environment=environment)

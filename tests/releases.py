@@ -2,11 +2,12 @@
 one to another.
 """
 
+import hashlib
 import os
 import shutil
 import sys
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +15,13 @@ import pytest
 import yaml
 from copier import run_copy
 from project import ROOT, Finished, Project, commit, run, said
+from shared import made_once
 
 RELEASES: dict[str, str] = {
     release["version"]: release["commit"]
     for release in tomllib.loads((ROOT / "tests" / "releases.toml").read_text())["release"]
 }
+OLDEST, *_, NEWEST = RELEASES
 
 WORKING_TREE = "999.0.0"  # what the working tree is called where every release has a tag
 
@@ -89,7 +92,6 @@ class Releases:
     """The template with a tag for each release, and what they render."""
 
     folder: Path
-    _made: dict[str, Updatable] = field(default_factory=dict)
 
     @classmethod
     def all(cls, folder: Path, checkout: Path = ROOT) -> Self:
@@ -97,27 +99,30 @@ class Releases:
 
         Fails where this is a shallow checkout and the rest cannot be fetched.
         """
-        releases = cls(folder)
-        clone = ("git", "clone", "--quiet", "--no-checkout", checkout, releases.repository)
+        made_once(folder, lambda folder: cls(folder)._make(checkout))
+        return cls(folder)
+
+    def _make(self, checkout: Path) -> None:
+        self.folder.mkdir()
+        clone = ("git", "clone", "--quiet", "--no-checkout", checkout, self.repository)
         run(*clone, cwd=checkout)
-        if not releases.are_there():  # a shallow checkout, as CI makes it
+        if not self.are_there():  # a shallow checkout, as CI makes it
             origin = ("git", "remote", "get-url", "origin")
             remote = run(*origin, cwd=checkout, ok=False).stdout.strip() or "origin"
             fetch = ("git", "fetch", "--quiet", "--unshallow", remote)
-            run(*fetch, cwd=releases.repository, ok=False)
-        if not releases.are_there():
+            run(*fetch, cwd=self.repository, ok=False)
+        if not self.are_there():
             pytest.fail(
                 "Tests of updates render every release, and this checkout does not have the commits "
                 "that tests/releases.toml names. Get them: git fetch --unshallow",
                 pytrace=False,
             )
         for version, revision in RELEASES.items():
-            run("git", "tag", "--force", f"v{version}", revision, cwd=releases.repository)
+            run("git", "tag", "--force", f"v{version}", revision, cwd=self.repository)
         for name in TEMPLATE:
             copy = shutil.copytree if (checkout / name).is_dir() else shutil.copy
-            copy(checkout / name, releases.repository / name)
-        releases.release(WORKING_TREE)
-        return releases
+            copy(checkout / name, self.repository / name)
+        self.release(WORKING_TREE)
 
     @property
     def repository(self) -> Path:
@@ -149,9 +154,8 @@ class Releases:
 
     def made(self, version: str = WORKING_TREE, **answers: Any) -> Updatable:
         """A project as a version renders it, committed. For copying and looking at only."""
-        key = repr((version, sorted(answers.items())))
-        if key not in self._made:
-            path = self.folder / f"project{len(self._made)}"
+
+        def make(path: Path) -> None:
             run_copy(
                 str(self.repository),
                 path,
@@ -161,9 +165,11 @@ class Releases:
                 quiet=True,
             )
             commit(path)
-            project = Updatable(path, "")
-            self._made[key] = replace(project, package=project.answers["package_name"])
-        return self._made[key]
+
+        key = repr((version, sorted(answers.items())))
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        project = Updatable(made_once(self.folder / f"project-{name}", make), "")
+        return replace(project, package=project.answers["package_name"])
 
 
 def is_the_teams(path: str) -> bool:

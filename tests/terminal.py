@@ -19,7 +19,7 @@ def on_a_terminal(
     program, *arguments = command
     terminal, child_s_end = pty.openpty()
     process = subprocess.Popen(
-        [project.path / ".venv" / "bin" / program, *arguments],
+        [project.program(program), *arguments],
         cwd=project.path,
         stdin=child_s_end,
         stdout=child_s_end,

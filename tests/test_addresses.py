@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from campaigns import campaign
 from dotenv import dotenv_values
 from project import Project, said
 from proxy import proxy
@@ -34,10 +35,12 @@ NAMES = [
 
 
 @pytest.fixture(scope="session")
-def drivers(service: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
+def drivers(
+    service: Project, with_drivers: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Project]:
     """A project for each driver that migrations can use."""
-    sync = service.copy(tmp_path_factory.mktemp("psycopg") / "my-service", DB_DRIVER_SYNC="psycopg")
-    sync.run("uv", "add", "--quiet", "psycopg[binary]")
+    folder = tmp_path_factory.mktemp("psycopg") / "my-service"
+    sync = with_drivers.copy(folder, DB_DRIVER_SYNC="psycopg")
     return {"asyncpg": service, "psycopg": sync}
 
 
@@ -45,7 +48,7 @@ driver = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
 
 @driver
-@pytest.mark.parametrize("password", PASSWORDS)
+@campaign("password", PASSWORDS, keep=["%", EVERYTHING, "Aa0-" * 200])
 def test_any_password_logs_in(
     drivers: dict[str, Project], server: Database, driver: str, password: str
 ) -> None:
@@ -54,7 +57,7 @@ def test_any_password_logs_in(
 
 
 @driver
-@pytest.mark.parametrize("name", NAMES)
+@campaign("name", NAMES, keep=["per%20cent", 'it\'s "a"', "%(x)s"])
 def test_users_and_databases_may_have_any_name(
     drivers: dict[str, Project], server: Database, driver: str, name: str
 ) -> None:
@@ -80,7 +83,7 @@ def test_migrations_may_use_another_address_than_the_application(
 
 
 @driver
-@pytest.mark.parametrize("host", ["::1", "localhost"])
+@campaign("host", ["::1", "localhost"], keep=["::1"])
 def test_hosts_may_be_ipv6_or_names(
     drivers: dict[str, Project], tmp_path: Path, driver: str, host: str
 ) -> None:
@@ -111,7 +114,7 @@ def test_the_host_may_be_the_directory_of_a_unix_socket(
 
 
 @driver
-@pytest.mark.parametrize(
+@campaign(
     ("mode", "certified", "root", "outcome"),
     [
         ("disable", "localhost", None, "plain"),
@@ -125,6 +128,14 @@ def test_the_host_may_be_the_directory_of_a_unix_socket(
         ("verify-full", "another.example", "its", "refused"),
         ("verify-full", "localhost", "another", "refused"),
         ("verify-full", "localhost", None, "refused"),
+    ],
+    keep=[
+        ("disable", "localhost", None, "plain"),
+        ("require", "another.example", None, "encrypted"),
+        ("verify-ca", "another.example", "its", "encrypted"),
+        ("verify-full", "localhost", "its", "encrypted"),
+        ("verify-full", "another.example", "its", "refused"),
+        ("verify-full", "localhost", "another", "refused"),
     ],
 )
 def test_tls_is_what_libpq_s_words_say(

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import PATIENCE, Project, said, wait_until
 from server import Database
@@ -59,12 +60,17 @@ def steps(database: Database) -> list[str]:
     return [step for (step,) in database.query("SELECT step FROM log")]
 
 
-@pytest.mark.parametrize(
+@campaign(
     ("statement", "lock"),
     [
         ("ALTER TABLE notes ALTER COLUMN title TYPE text", "notes"),
         ("ALTER TABLE notes ALTER COLUMN title TYPE varchar(300)", "notes"),
         ("VACUUM FULL notes", "notes"),
+        ("REINDEX TABLE notes", "pk_notes"),
+        ("CALL change()", "notes"),
+    ],
+    keep=[
+        ("ALTER TABLE notes ALTER COLUMN title TYPE text", "notes"),
         ("REINDEX TABLE notes", "pk_notes"),
         ("CALL change()", "notes"),
     ],
@@ -116,7 +122,7 @@ def test_code_that_may_commit_midway_is_not_repeated(project: Project, database:
     assert steps(database) == ["before", "half"]
 
 
-@pytest.mark.parametrize(
+@campaign(
     ("statement", "blocking"),
     [
         ("CREATE INDEX CONCURRENTLY i ON notes (title)", "INSERT INTO notes (title) VALUES ('x')"),
@@ -125,6 +131,11 @@ def test_code_that_may_commit_midway_is_not_repeated(project: Project, database:
         ("REINDEX (CONCURRENTLY) TABLE notes", "INSERT INTO notes (title) VALUES ('x')"),
         ("ALTER TABLE parts DETACH PARTITION part_1 CONCURRENTLY", "SELECT FROM parts"),
         ("ALTER TABLE parts DETACH PARTITION part_1 CONCURRENTLY", "INSERT INTO parts VALUES (2)"),
+    ],
+    keep=[
+        ("CREATE INDEX CONCURRENTLY i ON notes (title)", "INSERT INTO notes (title) VALUES ('x')"),
+        ("REINDEX (CONCURRENTLY) TABLE notes", "INSERT INTO notes (title) VALUES ('x')"),
+        ("ALTER TABLE parts DETACH PARTITION part_1 CONCURRENTLY", "SELECT FROM parts"),
     ],
 )
 def test_what_runs_concurrently_waits_for_as_long_as_it_has_to(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import LiteralString
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project, said
 from server import Database
@@ -141,7 +142,7 @@ def project(
     return workshop
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+@campaign("change", CHANGES, keep=["an enum", "a check constraint", "an index", "a foreign key"])
 def test_a_change_goes_up_and_down(
     project: Project, schema: str, database: Database, change: Change
 ) -> None:
@@ -260,8 +261,10 @@ def test_a_foreign_key_to_nowhere_is_named(project: Project) -> None:
     assert "Traceback" not in said(done)
 
 
-@pytest.mark.parametrize(
-    "broken", ["import nowhere\n", "x = (\n", "1 / 0\n", "raise SystemExit(0)\n"]
+@campaign(
+    "broken",
+    ["import nowhere\n", "x = (\n", "1 / 0\n", "raise SystemExit(0)\n"],
+    keep=["x = (\n", "raise SystemExit(0)\n"],
 )
 def test_a_model_that_cannot_be_imported_is_named_and_nothing_is_dropped(
     project: Project, broken: str

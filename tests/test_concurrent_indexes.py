@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import PATIENCE, Project, wait_until
 from server import Database
 
-schemas = pytest.mark.parametrize("schema", ["public", "sales"])
+SCHEMAS = ["public", "sales"]
 
 
 def with_indexes(render: Render, schema: str) -> Project:
@@ -35,7 +36,7 @@ def revision(project: Project, name: str) -> str:
     return project.file(f"migrations/versions/*_{name}.py").read_text()
 
 
-@schemas
+@pytest.mark.parametrize("schema", SCHEMAS)
 def test_autogenerate_builds_them_apart_and_concurrently(
     render: Render, database: Database, schema: str
 ) -> None:
@@ -100,7 +101,7 @@ def test_a_partitioned_table_s_are_built_in_the_ordinary_way(
     project.alembic("check")
 
 
-@schemas
+@campaign("schema", SCHEMAS, keep=["public"])
 def test_a_build_that_was_killed_is_done_again(
     render: Render, database: Database, schema: str
 ) -> None:
@@ -171,7 +172,7 @@ def test_another_table_s_index_of_that_name_is_not_taken_for_it(
     assert "Table others has an index ix_notes_kind already" in " ".join(done.stderr.split())
 
 
-@schemas
+@campaign("schema", SCHEMAS, keep=["sales"])
 def test_sql_that_was_cut_off_ends_valid_too(
     render: Render, database: Database, schema: str, tmp_path: Path
 ) -> None:

@@ -3,8 +3,8 @@
 import filecmp
 from pathlib import Path
 
-import pytest
 import yaml
+from campaigns import campaign
 from conftest import Render
 from project import ROOT, Finished, run, said
 from releases import RELEASES, Releases
@@ -60,7 +60,7 @@ def test_the_oldest_copier_keeps_both_sides_of_a_conflict(
     assert "timezone = Europe/Berlin\n=======\ntimezone = Asia/Tokyo\n" in ini.read_text()
 
 
-@pytest.mark.parametrize("version", ["9.10.3", "9.15.1"])
+@campaign("version", ["9.10.3", "9.15.1"], keep=["9.15.1"])
 def test_an_older_copier_is_told_what_it_takes(
     releases: Releases, template: Path, tmp_path: Path, version: str
 ) -> None:

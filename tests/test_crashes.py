@@ -20,14 +20,14 @@ pytestmark = pytest.mark.typed
 
 LENGTH = 10
 
-campaigns = pytest.mark.parametrize("runs", [6, pytest.param(50, marks=pytest.mark.full)])
+campaigns = pytest.mark.parametrize("runs", [3, pytest.param(50, marks=pytest.mark.full)])
 
 
 @campaigns
 def test_a_killed_migration_is_finished_by_the_next(
     render: Render, server: Database, database: Database, runs: int
 ) -> None:
-    project = prepared(render, length=LENGTH).given(PAUSE="0.02")
+    project = prepared(render(), length=LENGTH).given(PAUSE="0.02")
     duration = timed_upgrade(project)
     assert_applied_once(database, LENGTH)
     for seed in range(runs):

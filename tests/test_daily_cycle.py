@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project
 from server import Database
@@ -26,6 +27,8 @@ class Model(Base):
 """
 
 schemas = pytest.mark.parametrize("schema", ["public", "sales"])
+in_its_own = campaign("schema", ["public", "sales"], keep=["sales"])
+in_the_usual = campaign("schema", ["public", "sales"], keep=["public"])
 
 
 @schemas
@@ -51,7 +54,7 @@ def test_a_changed_model_becomes_a_revision_that_goes_up_and_down(
     assert current(project) == second != first
 
 
-@schemas
+@in_its_own
 def test_two_revisions_are_applied_by_upgrade_plus_2(
     render: Render, database: Database, schema: str
 ) -> None:
@@ -71,7 +74,7 @@ def test_two_revisions_are_applied_by_upgrade_plus_2(
     assert history.index("two") < history.index("one")
 
 
-@schemas
+@in_the_usual
 def test_a_new_revision_is_dated_in_utc_and_clean(
     render: Render, database: Database, schema: str
 ) -> None:
@@ -93,7 +96,7 @@ def test_a_new_revision_is_dated_in_utc_and_clean(
     project.run("mypy")
 
 
-@schemas
+@in_its_own
 def test_offline_sql_makes_what_online_migrations_make(
     render: Render, database: Database, server: Database, schema: str
 ) -> None:

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from conftest import Render
+from campaigns import campaign
+from conftest import Render, Using
 from everything import BY_HAND, write_everything
 from project import Finished, Project, said
 from revisions import git, write_revision
@@ -31,14 +32,15 @@ def differences(done: Finished) -> dict[str, str]:
     return {one["object"]: one["difference"] for one in found["differences"]}
 
 
-@pytest.mark.parametrize(("schema", "driver"), SCHEMAS_AND_DRIVERS)
+@campaign(
+    ("schema", "driver"),
+    SCHEMAS_AND_DRIVERS,
+    keep=[("sales", "asyncpg"), ("public", "psycopg")],
+)
 def test_what_a_hand_does_is_seen_and_nothing_else(
-    render: Render, server: Database, database: Database, schema: str, driver: str
+    render: Render, using: Using, server: Database, database: Database, schema: str, driver: str
 ) -> None:
-    project = render(database_schema=schema)
-    if driver != "asyncpg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project = using(driver, render(database_schema=schema))
     with server.another(f'{database.name[-20:]} "it\'s" 数') as odd:
         project = migrated(project.given(**odd.environment), schema)
         clean = project.db("drift")
@@ -81,7 +83,7 @@ def test_a_blank_line_in_a_function_is_a_difference(project: Project, database: 
     assert "(an empty line)  <- revision" in found["function touch()"]
 
 
-@pytest.mark.parametrize("schema", ["public", "sales"])
+@campaign("schema", ["public", "sales"], keep=["sales"])
 def test_what_is_others_is_left_alone(render: Render, database: Database, schema: str) -> None:
     project = migrated(render(database_schema=schema), schema)
     database.query("CREATE SCHEMA others CREATE TABLE theirs (id int)")

@@ -5,6 +5,7 @@
 from dataclasses import replace
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Finished, Project, said
 from server import Database
@@ -20,7 +21,7 @@ def explained(done: Finished, database: Database) -> str:
     return " ".join(said(done).split())
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@campaign("command", COMMANDS, keep=[COMMANDS[0]], ids=" ".join)
 @pytest.mark.parametrize("case", ["server down", "unknown host", "no socket"])
 def test_a_server_that_does_not_answer(
     service: Project, database: Database, case: str, command: tuple[str, ...]
@@ -135,7 +136,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("source", "words"), BROKEN.values(), ids=BROKEN.keys())
-@pytest.mark.parametrize("command", [("alembic", "upgrade", "head"), ("db", "status")])
+@campaign("command", [("alembic", "upgrade", "head"), ("db", "status")], keep=[("db", "status")])
 def test_a_revision_that_cannot_be_loaded_is_named(
     render: Render, database: Database, source: str, words: str, command: tuple[str, ...]
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from answers import ANSWERS
+from campaigns import campaign
 from conftest import Render
 from interpreters import interpreters
 from project import commit, said
@@ -16,7 +17,11 @@ FIRST_HOURS = [
 ]
 
 
-@pytest.mark.parametrize("answers", [ANSWERS[name] for name in FIRST_HOURS], ids=FIRST_HOURS)
+@campaign(
+    "answers",
+    {name: ANSWERS[name] for name in FIRST_HOURS},
+    keep=["defaults", "quotes and braces"],
+)
 def test_everything_is_green_in_a_new_project(render: Render, answers: dict[str, Any]) -> None:
     project = render(**answers)
     project.environment.clear()  # no server but the one that the tests start
@@ -31,7 +36,8 @@ def test_everything_is_green_in_a_new_project(render: Render, answers: dict[str,
     assert untracked == "", "a check wrote files that git neither knows nor ignores"
 
 
-@pytest.mark.parametrize("version", interpreters())
+# CI runs the suite by each Python.
+@campaign("version", [*interpreters()], keep=[*interpreters()][-1:])
 def test_everything_is_green_with_each_python(render: Render, version: str) -> None:
     project = render(python_version=version)
     project.environment = {"UV_PYTHON": str(interpreters()[version])}

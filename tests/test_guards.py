@@ -124,7 +124,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
     )
     project.run("true")
     run = subprocess.Popen(
-        [project.path / ".venv/bin/pytest", "tests/test_slow.py"],
+        [project.program("pytest"), "tests/test_slow.py"],
         cwd=project.path,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -143,7 +143,7 @@ def test_two_runs_at_once_share_a_server(project: Project) -> None:
     project.run("true")
     runs = [
         subprocess.Popen(
-            [project.path / ".venv/bin/pytest"], cwd=project.path, stdout=subprocess.PIPE, text=True
+            [project.program("pytest")], cwd=project.path, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]

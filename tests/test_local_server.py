@@ -80,7 +80,7 @@ def test_two_starts_at_once_make_one_server(project: Project) -> None:
     project.run("true")
     both = [
         subprocess.Popen(
-            [project.path / ".venv/bin/db", "start"],
+            [project.program("db"), "start"],
             cwd=project.path,
             stderr=subprocess.PIPE,
             text=True,
@@ -155,7 +155,7 @@ def test_a_start_that_was_killed_midway_can_be_repeated(project: Project) -> Non
     project.run("true")
     for moment in (0.8, 1.2, 1.6, 2.0):
         start = subprocess.Popen(
-            [project.path / ".venv/bin/db", "start"],
+            [project.program("db"), "start"],
             cwd=project.path,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

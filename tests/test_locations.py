@@ -5,6 +5,7 @@ applied revisions for lost ones.
 from collections.abc import Callable
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project, commit, run, said
 from removals import STAMPED, TABLES, files, prepared, rev
@@ -137,8 +138,10 @@ def everything(project: Project) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
-@pytest.mark.parametrize(
-    ("move", "setting"), LOCATIONS.items(), ids=[f.__name__ for f in LOCATIONS]
+@campaign(
+    ("move", "setting"),
+    {move.__name__: (move, setting) for move, setting in LOCATIONS.items()},
+    keep=["recursive", "second_folder", "in_pyproject", "sourceless", "linked"],
 )
 def test_files_elsewhere_are_named_and_nothing_is_touched(
     project: Project, database: Database, move: Callable[[Project], None], setting: str
@@ -197,8 +200,10 @@ def package(project: Project) -> None:
     (project.path / "migrations" / "versions" / "__init__.py").write_text("")
 
 
-@pytest.mark.parametrize(
-    "settings", [usual_folder, usual_folder_in_other_words, not_recursive, package]
+@campaign(
+    "settings",
+    [usual_folder, usual_folder_in_other_words, not_recursive, package],
+    keep=[usual_folder_in_other_words, package],
 )
 def test_the_usual_place_in_other_words_is_no_hindrance(
     project: Project, database: Database, settings: Callable[[Project], None]
@@ -239,7 +244,7 @@ def elsewhere(render: Render, database: Database, request: pytest.FixtureRequest
     return project
 
 
-@pytest.mark.parametrize("elsewhere", OTHER_TABLES, indirect=True)
+@campaign("elsewhere", [*OTHER_TABLES], keep=["version_table_schema", "online"], indirect=True)
 def test_another_version_table_is_named_and_nothing_is_touched(
     elsewhere: Project, database: Database
 ) -> None:

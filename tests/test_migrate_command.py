@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project, said
 from proxy import proxy
@@ -63,7 +64,7 @@ def test_an_empty_database(render: Render, example: bool) -> None:
     assert quickly(project) is example  # without a revision there is no head
 
 
-@pytest.mark.parametrize("password", ["%@:/#?&'\" \\+=", "long" * 50, "é数"])
+@campaign("password", ["%@:/#?&'\" \\+=", "long" * 50, "é数"], keep=["%@:/#?&'\" \\+=", "é数"])
 def test_any_password(service: Project, server: Database, password: str) -> None:
     name = f"quick_{abs(hash(password))}"
     with owner(server, name, password) as database:
@@ -140,7 +141,11 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize(("file", "old", "new"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+@campaign(
+    ("file", "old", "new"),
+    ELSEWHERE,
+    keep=["with a colon", "another database", "another version table", "in pyproject"],
+)
 def test_a_history_or_a_database_elsewhere_is_not_overlooked(
     project: Project, file: str, old: str, new: str
 ) -> None:
@@ -169,7 +174,7 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED.keys())
+@campaign("answer", MALFORMED, keep=["a length below zero", "a huge message"])
 def test_a_server_that_talks_nonsense_is_not_believed(
     project: Project, database: Database, answer: bytes
 ) -> None:
@@ -214,12 +219,17 @@ def test_migrations_may_have_an_address_and_a_role_of_their_own(
     assert quickly(there)
 
 
-@pytest.mark.parametrize(
+@campaign(
     ("mode", "root", "quick", "encrypted"),
     [
         ("disable", None, True, False),
         ("prefer", None, True, True),
         ("require", None, True, True),
+        ("verify-full", "its", True, True),
+        ("verify-full", "another", False, False),
+    ],
+    keep=[
+        ("prefer", None, True, True),
         ("verify-full", "its", True, True),
         ("verify-full", "another", False, False),
     ],

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project, clean_environment, said
 from psycopg import sql
@@ -78,7 +79,7 @@ def dropped_afterwards(database: Database, *roles: str) -> Iterator[None]:
                     connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
-@pytest.mark.parametrize("value", CONTROL.values(), ids=CONTROL.keys())
+@campaign("value", CONTROL, keep=["line break", "override"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_control_character_in_a_name_is_refused(service: Project, name: str, value: str) -> None:
     settings = {
@@ -113,7 +114,7 @@ def test_a_control_character_in_the_schema_is_refused(render: Render) -> None:
 
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@campaign("odd", ODD, keep=["a variable", "backslashes", "a connection string"])
 def test_psql_takes_every_other_name_as_it_is(
     service: Project, server: Database, database: Database, odd: str, conforming: str
 ) -> None:

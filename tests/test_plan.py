@@ -7,7 +7,7 @@ from textwrap import indent
 from typing import Any
 
 import pytest
-from conftest import Render
+from conftest import Render, Using
 from project import Project, run, said
 from server import Database
 
@@ -301,8 +301,8 @@ def test_what_a_comment_allows_is_not_found_fault_with(project: Project) -> None
 def test_without_squawk_it_is_not_linted(project: Project) -> None:
     revise(project, "aaaa", 'op.drop_column("notes", "body")')
     project.run("true")  # which makes its environment
-    (project.path / ".venv" / "bin" / "squawk").unlink()
-    program = project.path / ".venv" / "bin" / "db"
+    project.program("squawk").unlink()
+    program = project.program("db")
     done = run(program, "plan", cwd=project.path, environment=project.environment)
     assert "Not linted: squawk is not installed" in done.stdout
     assert "column notes.body" in done.stdout
@@ -378,12 +378,9 @@ def test_each_revision_of_several_branches_comes_once_with_its_own_sql(project: 
 
 @pytest.mark.parametrize(("schema", "driver"), [("public", "asyncpg"), ("sales", "psycopg")])
 def test_schemas_drivers_and_odd_names(
-    render: Render, database: Database, schema: str, driver: str
+    render: Render, using: Using, database: Database, schema: str, driver: str
 ) -> None:
-    project = render(database_schema=schema)
-    if driver == "psycopg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project = using(driver, render(database_schema=schema))
     project.alembic("upgrade", "head")
     database.query('CREATE TABLE "Odd ""Table"" %, x" (id int PRIMARY KEY, "a;b" text)')
     database.query('ANALYZE "Odd ""Table"" %, x"')

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from conftest import Render
 from pgbouncer import find_pgbouncer, pooler
 from project import Project, said
 from server import Database
@@ -45,11 +44,10 @@ def pgbouncer(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
-def installed(service: Project, render: Render) -> dict[str, Project]:
+def installed(service: Project, with_drivers: Project, tmp_path: Path) -> dict[str, Project]:
     """A project for each driver of an application."""
-    with_psycopg = render()
-    with_psycopg.run("uv", "add", "--quiet", "psycopg[binary]")
-    return {"asyncpg": service, "psycopg": with_psycopg.given(DB_DRIVER_ASYNC="psycopg")}
+    with_psycopg = with_drivers.copy(tmp_path / "psycopg", DB_DRIVER_ASYNC="psycopg")
+    return {"asyncpg": service, "psycopg": with_psycopg}
 
 
 def past(database: Database) -> dict[str, str]:

@@ -6,8 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
 import yaml
+from campaigns import campaign
 from conftest import Render
 from project import run, said
 
@@ -69,9 +69,24 @@ WRONG = [
     ("python_version", "3.10", "3.11"),
     ("license", "GPL", "MIT"),
 ]
+# One wrong answer to each question, and those that another question's answer would allow.
+KEPT = [
+    ("project_name", "two\nlines", "Order Service"),
+    ("project_slug", "Order Service", "order-service"),
+    ("project_slug", "sqlalchemy", "sqlalchemy-service"),
+    ("package_name", "orders\n", "order_service"),
+    ("package_name", "class", "class_service"),
+    ("project_description", "a bell \a", "Takes orders and tracks them."),
+    ("author_name", "", "Ada Lovelace"),
+    ("author_email", "ada", "ada@example.com"),
+    ("database_name", "д" * 32, "orders"),
+    ("database_schema", "pg_orders", "orders"),
+    ("python_version", "3.10", "3.11"),
+    ("license", "GPL", "MIT"),
+]
 
 
-@pytest.mark.parametrize(("question", "answer", "instead"), WRONG)
+@campaign(("question", "answer", "instead"), WRONG, keep=KEPT)
 def test_a_wrong_answer_is_told_what_to_be_instead_and_writes_nothing(
     template: Path, tmp_path: Path, question: str, answer: str, instead: str
 ) -> None:
@@ -116,7 +131,7 @@ def test_copying_runs_nothing(template: Path) -> None:
     assert all(migration["version"] for migration in configuration["_migrations"])
 
 
-@pytest.mark.parametrize(
+@campaign(
     ("project_name", "slug", "package"),
     [
         ("Order Service", "order-service", "order_service"),
@@ -131,6 +146,12 @@ def test_copying_runs_nothing(template: Path) -> None:
         ("Template1", "template1-service", "template1_service"),
         ("--", "my-service", "my_service"),
         ("x" * 100, "x" * 40, "x" * 20),
+        ("a" * 19 + " bcd", "a" * 19 + "-bcd", "a" * 19),
+    ],
+    keep=[
+        ("O'Brien & Co.", "o-brien-co", "o_brien_co"),
+        ("数据", "my-service", "my_service"),
+        ("Test", "test-service", "test_service"),
         ("a" * 19 + " bcd", "a" * 19 + "-bcd", "a" * 19),
     ],
 )

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from zlib import crc32
 
 import pytest
-from conftest import Render
+from campaigns import campaign
+from conftest import Render, Using
 from history import expected, write_history
 from project import PATIENCE, Project, wait_until
 from server import Database
@@ -19,14 +20,9 @@ pytestmark = pytest.mark.typed
 drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
 
-def prepared(render: Render, driver: str = "asyncpg", *, length: int = 6) -> Project:
+def prepared(project: Project, *, length: int = 6) -> Project:
     """A project with a history of its own, ready to start processes in."""
-    project = render()
-    if driver == "asyncpg":
-        project.run("true")
-    else:
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project.run("true")
     write_history(project, length)
     return project
 
@@ -63,11 +59,11 @@ def assert_applied_once(database: Database, length: int) -> None:
 
 
 @drivers
-@pytest.mark.parametrize(("number", "apart"), [(8, 0), (4, 0.2)])
+@campaign(("number", "apart"), [(8, 0), (4, 0.2)], keep=[(8, 0)])
 def test_processes_that_start_together_apply_each_revision_once(
-    render: Render, database: Database, driver: str, number: int, apart: float
+    render: Render, using: Using, database: Database, driver: str, number: int, apart: float
 ) -> None:
-    project = prepared(render, driver).given(PAUSE="1")
+    project = prepared(using(driver, render())).given(PAUSE="1")
     said = outcome(upgrade_many(project, number, apart=apart))
     assert_applied_once(database, 6)
     assert sum(text.count("Running upgrade") for text in said) == 6
@@ -77,9 +73,9 @@ def test_processes_that_start_together_apply_each_revision_once(
 
 @drivers
 def test_when_one_is_killed_the_others_finish(
-    render: Render, database: Database, driver: str
+    render: Render, using: Using, database: Database, driver: str
 ) -> None:
-    project = prepared(render, driver)
+    project = prepared(using(driver, render()))
     first = project.given(PAUSE="600").begin("alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))
     others = upgrade_many(project, 3)
@@ -93,7 +89,7 @@ def test_when_one_is_killed_the_others_finish(
 def test_a_statement_of_a_killed_process_is_not_waited_for(
     render: Render, database: Database
 ) -> None:
-    project = prepared(render).given(PAUSE="600")
+    project = prepared(render()).given(PAUSE="600")
     hanging = project.begin("alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))
     hanging.kill()
@@ -102,7 +98,7 @@ def test_a_statement_of_a_killed_process_is_not_waited_for(
 
 
 def test_who_is_waited_for_is_said_every_few_seconds(render: Render, database: Database) -> None:
-    project = prepared(render)
+    project = prepared(render())
     waits = project.file("src/*/migrate/advisory_lock.py")
     waits.write_text(waits.read_text().replace("SAY_EVERY = 5.0", "SAY_EVERY = 0.5"))
     with held_lock(database):
@@ -114,7 +110,7 @@ def test_who_is_waited_for_is_said_every_few_seconds(render: Render, database: D
 
 
 def test_each_revision_has_a_transaction_of_its_own(render: Render, database: Database) -> None:
-    project = prepared(render)
+    project = prepared(render())
     third = project.versions[3]
     third.write_text(third.read_text().replace("INSERT INTO marks", "INSERT INTO nothing"))
     project.alembic("upgrade", "head", ok=False)
@@ -124,7 +120,7 @@ def test_each_revision_has_a_transaction_of_its_own(render: Render, database: Da
 
 
 def test_quiet_is_quiet(render: Render, database: Database) -> None:
-    project = prepared(render)
+    project = prepared(render())
     loud = project.alembic("upgrade", "+1").stderr
     assert re.search(r"Finished upgrade  -> step001, Step 1 in \d+\.\d\d s", loud)
     quiet = project.alembic("--quiet", "upgrade", "head")
@@ -132,19 +128,22 @@ def test_quiet_is_quiet(render: Render, database: Database) -> None:
 
 
 def test_nothing_to_do_takes_no_lock(render: Render, database: Database) -> None:
-    project = prepared(render)
+    project = prepared(render())
     project.alembic("upgrade", "head")
     with held_lock(database):
         project.given(DB_MIGRATION_LOCK_TIMEOUT="0").alembic("upgrade", "head")
 
 
-@pytest.mark.parametrize(
-    "command", [("upgrade", "head"), ("downgrade", "-1"), ("stamp", "step003")], ids=" ".join
+@campaign(
+    "command",
+    [("upgrade", "head"), ("downgrade", "-1"), ("stamp", "step003")],
+    keep=[("upgrade", "head"), ("stamp", "step003")],
+    ids=" ".join,
 )
 def test_waiting_has_a_limit_and_names_who_is_waited_for(
     render: Render, database: Database, command: tuple[str, ...]
 ) -> None:
-    project = prepared(render)
+    project = prepared(render())
     project.alembic("upgrade", "step005")
     with held_lock(database) as pid:
         done = project.given(DB_MIGRATION_LOCK_TIMEOUT="1").alembic(*command, ok=False)
@@ -160,7 +159,7 @@ def test_waiting_has_a_limit_and_names_who_is_waited_for(
 def test_relative_targets_count_from_where_the_others_got(
     render: Render, database: Database
 ) -> None:
-    project = prepared(render, length=8)
+    project = prepared(render(), length=8)
     outcome([project.begin("alembic", "upgrade", "+2") for _ in range(4)])
     assert_applied_once(database, 8)
 

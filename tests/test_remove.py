@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from conftest import Render
+from campaigns import campaign
+from conftest import Render, Using
 from project import Project, commit, run, said
 from removals import (
     FIRST,
@@ -79,16 +80,15 @@ def test_the_one_before_the_first_is_base(project: Project) -> None:
     project.alembic("upgrade", "head")
 
 
-@pytest.mark.parametrize(
-    ("schema", "driver"), [("public", "asyncpg"), ("sales", "asyncpg"), ("public", "psycopg")]
+@campaign(
+    ("schema", "driver"),
+    [("public", "asyncpg"), ("sales", "asyncpg"), ("public", "psycopg")],
+    keep=[("sales", "asyncpg"), ("public", "psycopg")],
 )
 def test_the_newest_that_is_applied_is_downgraded_first(
-    render: Render, database: Database, schema: str, driver: str
+    render: Render, using: Using, database: Database, schema: str, driver: str
 ) -> None:
-    project = render(database_schema=schema)
-    if driver != "asyncpg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project = using(driver, render(database_schema=schema))
     prepared(project, schema)
     project.alembic("upgrade", "head")
     a, b, c = (rev(project, name) for name in "abc")

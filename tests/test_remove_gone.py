@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import Project, commit, run, said, wait_until
 from removals import STAMPED, TABLES, history, prepared, refused, rev, undo
@@ -53,7 +54,7 @@ def without_git(project: Project) -> None:
     revision(project, "c").unlink()
 
 
-@pytest.mark.parametrize(
+@campaign(
     "lose",
     [
         uncommitted,
@@ -64,6 +65,7 @@ def without_git(project: Project) -> None:
         only_compiled,
         without_git,
     ],
+    keep=[committed, in_the_reflog, only_compiled, without_git],
 )
 def test_where_its_file_is_gone_the_database_is_put_to_the_one_before(
     project: Project, database: Database, lose: object
@@ -112,7 +114,7 @@ def test_what_nothing_knows_is_asked_for_or_given(project: Project, database: Da
     assert database.query(STAMPED) == []
 
 
-@pytest.mark.parametrize("schema", ["public", "sales"])
+@campaign("schema", ["public", "sales"], keep=["sales"])
 def test_a_repaired_database_without_leftovers_is_what_its_revision_says(
     render: Render, server: Database, database: Database, schema: str
 ) -> None:
@@ -142,7 +144,7 @@ def test_several_files_that_are_gone_are_followed_back(
     assert database.query(STAMPED) == [(rev(project, "a"),)]
 
 
-@pytest.mark.parametrize("lose", [uncommitted, committed, in_the_reflog])
+@campaign("lose", [uncommitted, committed, in_the_reflog], keep=[uncommitted, in_the_reflog])
 def test_what_git_has_can_be_downgraded_though_it_is_gone(
     project: Project, database: Database, lose: object
 ) -> None:

@@ -40,7 +40,7 @@ def test_a_process_that_migrates_meanwhile_is_waited_for(
     assert current(project) == rev(project, "c")
 
 
-@pytest.mark.parametrize("runs", [4, pytest.param(40, marks=pytest.mark.full)])
+@pytest.mark.parametrize("runs", [3, pytest.param(40, marks=pytest.mark.full)])
 def test_a_killed_removal_leaves_what_the_next_one_finishes(
     project: Project, database: Database, runs: int
 ) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import PATIENCE, Project, commit, run, said, wait_until
 from removals import FIRST, STAMPED, refused, rev
@@ -156,7 +157,9 @@ def reverted(project: Project) -> None:
     git(project, "revert", "--no-edit", "-m", "1", "HEAD", ok=False)
 
 
-@pytest.mark.parametrize("merge", HISTORIES)
+@campaign(
+    "merge", HISTORIES, keep=[an_octopus, a_squash_merge, a_rebase_in_git, a_merge_of_a_merge]
+)
 def test_the_one_before_is_that_of_the_merge(
     project: Project, database: Database, merge: Callable[[Project], None]
 ) -> None:
@@ -173,7 +176,7 @@ def test_the_one_before_is_that_of_the_merge(
     project.alembic("upgrade", "head")
 
 
-@pytest.mark.parametrize("lose", [not_committed, committed])
+@campaign("lose", [not_committed, committed], keep=[committed])
 def test_a_downgrade_goes_to_the_one_of_the_merge(
     project: Project, database: Database, lose: Callable[[Project], None]
 ) -> None:
@@ -205,7 +208,7 @@ def test_a_reverted_merge_is_followed_back_to_the_merge(
     project.alembic("upgrade", "head")
 
 
-@pytest.mark.parametrize("downgrade", [False, True])
+@campaign("downgrade", [False, True], keep=[True])
 def test_a_database_from_before_the_merge_goes_back_to_where_it_was(
     project: Project, database: Database, downgrade: bool
 ) -> None:
@@ -274,7 +277,7 @@ def not_in_the_index(project: Project) -> None:
     git(project, "stash", "--quiet", "--include-untracked")
 
 
-@pytest.mark.parametrize("stash", [in_the_index, not_in_the_index])
+@campaign("stash", [in_the_index, not_in_the_index], keep=[not_in_the_index])
 def test_a_revision_that_is_stashed_is_found(
     project: Project, database: Database, stash: Callable[[Project], None]
 ) -> None:

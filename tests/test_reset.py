@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from conftest import Render
+from campaigns import campaign
+from conftest import Render, Using
 from project import Project, said, wait_until
 from psycopg import sql
 from revisions import current, revision, write_revision
@@ -41,16 +42,15 @@ def scratch(database: Database) -> list[str]:
     return [name for (name,) in database.query(DATABASES, "resetting%")]
 
 
-@pytest.mark.parametrize(
-    ("schema", "driver"), [("public", "asyncpg"), ("sales", "asyncpg"), ("public", "psycopg")]
+@campaign(
+    ("schema", "driver"),
+    [("public", "asyncpg"), ("sales", "asyncpg"), ("public", "psycopg")],
+    keep=[("sales", "asyncpg"), ("public", "psycopg")],
 )
 def test_the_database_is_new_and_at_the_newest_revision(
-    render: Render, server: Database, database: Database, schema: str, driver: str
+    render: Render, using: Using, server: Database, database: Database, schema: str, driver: str
 ) -> None:
-    project = render(database_schema=schema)
-    if driver != "asyncpg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project = using(driver, render(database_schema=schema))
     with server.another(f'{database.name[-20:]} "it\'s" 数') as odd:
         project = project.given(**odd.environment)
         project.alembic("upgrade", "head")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import Render
+from campaigns import campaign
+from conftest import Render, Using
 from project import Project, said
 from server import Database
 
@@ -139,25 +140,40 @@ def assert_refused(project: Project, database: Database, path: Path, *words: str
     assert state(database) == (0, "first")
 
 
-@pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED)
+@campaign(
+    "code",
+    REFUSED,
+    keep=[
+        *("commit() that is caught", "rollback() of a session", "close()", "with"),
+        *("COMMIT in a comment's company", "COMMIT that is caught", "ROLLBACK AND CHAIN"),
+        *("PREPARE TRANSACTION", "one of several", "the driver's ROLLBACK"),
+    ],
+)
 def test_what_ends_the_transaction_is_refused_before_anything_is_lost(
-    project: Project, database: Database, code: str
+    project: Project, using: Using, database: Database, code: str
 ) -> None:
     if "; COMMIT;" in code:
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC="psycopg")  # which takes several at once
+        project = using("psycopg", project)  # which takes several at once
     path = write_second(project, code)
     assert_refused(project, database, path, "Revision second", "its own transaction")
 
 
-@pytest.mark.parametrize("code", EXPLAINED.values(), ids=EXPLAINED)
+@campaign("code", EXPLAINED, keep=["begin()", "CALL"])
 def test_what_is_refused_anyway_is_explained(
     project: Project, database: Database, code: str
 ) -> None:
     assert_refused(project, database, write_second(project, code))
 
 
-@pytest.mark.parametrize("code", ALLOWED.values(), ids=ALLOWED)
+@campaign(
+    "code",
+    ALLOWED,
+    keep=[
+        *("commit() of a session", "rollback() of a savepoint", "SAVEPOINT"),
+        *("a transaction in an autocommit_block", "CALL in an autocommit_block"),
+        *("a function", "another function", "words"),
+    ],
+)
 def test_what_leaves_the_transaction_alone_is_not_refused(
     project: Project, database: Database, code: str
 ) -> None:
@@ -169,9 +185,10 @@ def test_what_leaves_the_transaction_alone_is_not_refused(
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
-def test_other_drivers_refuse_it_too(project: Project, database: Database, driver: str) -> None:
-    project.run("uv", "add", "--quiet", "psycopg[binary]", "psycopg2-binary")
-    project = project.given(DB_DRIVER_SYNC=driver)
+def test_other_drivers_refuse_it_too(
+    project: Project, using: Using, database: Database, driver: str
+) -> None:
+    project = using(driver, project)
     for name in ("commit()", "rollback()", "COMMIT", "one of several", "the driver's rollback()"):
         path = write_second(project, REFUSED[name])
         assert_refused(project, database, path, "Revision second", "its own transaction")
@@ -185,7 +202,11 @@ def test_other_drivers_refuse_it_too(project: Project, database: Database, drive
         database.query("TRUNCATE rows")
 
 
-@pytest.mark.parametrize("name", ["commit()", "rollback()", "COMMIT", "the driver's rollback()"])
+@campaign(
+    "name",
+    ["commit()", "rollback()", "COMMIT", "the driver's rollback()"],
+    keep=["rollback()", "COMMIT"],
+)
 def test_a_downgrade_is_refused_too(project: Project, database: Database, name: str) -> None:
     write_second(project, REFUSED[name])
     project.alembic("stamp", "second")  # runs none of it

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from project import PATIENCE
 from server import Database
@@ -43,7 +44,7 @@ TIMEOUTS = {
 }
 
 
-@pytest.mark.parametrize("timeout", TIMEOUTS)
+@campaign("timeout", [*TIMEOUTS], keep=["statement_timeout", "idle_session_timeout"])
 def test_a_timeout_of_the_database_does_not_end_a_migration(
     render: Render, database: Database, timeout: str
 ) -> None:

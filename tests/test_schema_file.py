@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from everything import write_everything
 from project import Project, clean_environment, said
@@ -25,8 +26,7 @@ def schema_file(project: Project) -> Path:
 
 def program(project: Project, name: str) -> Path:
     """One of Postgres's, from the wheel: of the newest version in it."""
-    project.run("true")
-    found = (project.path / ".venv").glob(f"lib/*/site-packages/*/pginstall*/bin/{name}")
+    found = project.furnish().glob(f"lib/*/site-packages/*/pginstall*/bin/{name}")
     return max(found)
 
 
@@ -47,7 +47,7 @@ def dumped(project: Project, database: Database) -> str:
     return re.sub(r"^\\(un)?restrict .*$", "", dump, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("schema", ["public", "sales"])
+@campaign("schema", ["public", "sales"], keep=["sales"])
 def test_psql_makes_of_it_what_the_migrations_make(
     render: Render, server: Database, database: Database, schema: str
 ) -> None:

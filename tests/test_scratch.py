@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from conftest import Render
+from conftest import Render, Using
 from project import Project, said, wait_until
 from psycopg import sql
 from revisions import revision, write_revision
@@ -50,11 +50,10 @@ def test_they_are_dropped_after_work_and_after_errors(project: Project, database
 
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
-def test_they_are_dropped_after_ctrl_c(project: Project, database: Database, driver: str) -> None:
-    if driver != "asyncpg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
-    comparing = slowed(project).begin("db", "drift")
+def test_they_are_dropped_after_ctrl_c(
+    project: Project, using: Using, database: Database, driver: str
+) -> None:
+    comparing = slowed(using(driver, project)).begin("db", "drift")
     wait_until(lambda: database.value(SLEEPING, "scratchy_scratch_") == 1)
     comparing.send_signal(signal.SIGINT)
     text, _ = comparing.communicate(timeout=30)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from project import Project, said
 
 SETTINGS = {
@@ -13,6 +14,7 @@ SETTINGS = {
     "DB_PASSWORD": "s3cr3t-p%ss",
     "DB_NAME": "n",
 }
+COMMANDS = [("alembic", "current"), ("db", "current"), ("db", "status")]
 SHOW = (
     "import json; from my_service.config import settings as s; "
     "print(json.dumps([s.DB_HOST, s.DB_PORT, s.DB_USER, s.DB_PASSWORD.get_secret_value(), "
@@ -76,7 +78,7 @@ def test_an_empty_value_is_none_at_all(project: Project) -> None:
         (list(SETTINGS), "DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME are not set"),
     ],
 )
-@pytest.mark.parametrize("command", [("alembic", "current"), ("db", "current"), ("db", "status")])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_missing_settings_are_named_in_one_sentence(
     project: Project, command: tuple[str, str], missing: list[str], named: str
 ) -> None:
@@ -113,7 +115,7 @@ def test_missing_settings_are_named_in_one_sentence(
         ("DB_DRIVER_SYNC", "psycopg2", "uv add 'psycopg2-binary'"),
     ],
 )
-@pytest.mark.parametrize("command", [("alembic", "current"), ("db", "current"), ("db", "status")])
+@campaign("command", COMMANDS, keep=[("db", "status")])
 def test_wrong_settings_are_named_without_their_value(
     project: Project, command: tuple[str, str], setting: str, value: str, explained: str
 ) -> None:

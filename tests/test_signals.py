@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from first_process import SOON, Running
 from history import write_history
@@ -26,7 +27,7 @@ TERM, INT = signal.SIGTERM, signal.SIGINT
 @pytest.fixture
 def project(render: Render) -> Project:
     """A project with a history, that waits long for locks."""
-    return patient(prepared(render))
+    return patient(prepared(render()))
 
 
 def patient(project: Project) -> Project:
@@ -64,8 +65,11 @@ def assert_stopped(
     assert last == " ".join((f"Stopped by {number.name}.", *words))
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "psycopg2"])
-@pytest.mark.parametrize("number", [TERM, INT])
+@campaign(
+    ("number", "driver"),
+    [(number, driver) for number in (TERM, INT) for driver in ("asyncpg", "psycopg", "psycopg2")],
+    keep=[(TERM, "psycopg"), (TERM, "psycopg2"), (INT, "asyncpg")],
+)
 def test_a_migration_that_waits_for_a_table(
     with_drivers: Project,
     tmp_path: Path,
@@ -102,7 +106,7 @@ def test_a_process_that_is_not_number_1(
     assert sessions(database) == 0
 
 
-@pytest.mark.parametrize("number", [TERM, INT])
+@campaign("number", [TERM, INT], keep=[TERM])
 def test_alembic_as_number_1(project: Project, database: Database, number: signal.Signals) -> None:
     running = Running(project.given(PAUSE="60"), "alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import spellings
+from campaigns import campaign
 from conftest import Render
 from project import Project, commit, said
 from server import Database
@@ -94,7 +95,7 @@ NOT_MOVED = {
 }
 
 
-@pytest.mark.parametrize("body", NOT_MOVED.values(), ids=NOT_MOVED)
+@campaign("body", NOT_MOVED, keep=["a star", "another upgrade"])
 def test_what_cannot_be_moved_is_named_by_its_line(
     render: Render, database: Database, body: str
 ) -> None:

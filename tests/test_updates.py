@@ -1,12 +1,11 @@
 """`copier update` from every release to the working tree: what an untouched project becomes."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from answers import ANSWERS
+from campaigns import campaign
 from project import said
 from releases import RELEASES, TEAMS, WORKING_TREE, Releases, Updatable
 
@@ -14,10 +13,8 @@ ANSWERED = ["defaults", "own schema, no example", "quotes and braces"]
 
 MARKERS = (b"<<<<<<< ", b">>>>>>> ")
 
-answered = pytest.mark.parametrize("answers", [ANSWERS[name] for name in ANSWERED], ids=ANSWERED)
 
-
-@answered
+@campaign("answers", {name: ANSWERS[name] for name in ANSWERED}, keep=ANSWERED[:1])
 def test_release_by_release_makes_a_project_what_a_new_one_is(
     releases: Releases, tmp_path: Path, answers: dict[str, Any]
 ) -> None:
@@ -31,18 +28,20 @@ def test_release_by_release_makes_a_project_what_a_new_one_is(
         assert project.git("status", "--porcelain") == "", "a second update changes something"
 
 
-def hops() -> Iterator[Any]:
-    """Every release with every set of answers, but for the newest, which is the last hop above. The
-    suite has each release and each set once.
-    """
-    for version in [*RELEASES][:-1]:
-        for name in ANSWERED:
-            is_once = name == ANSWERED[0] or version == next(iter(RELEASES))
-            marks = () if is_once else (pytest.mark.full,)
-            yield pytest.param(version, ANSWERS[name], id=f"{version}-{name}", marks=marks)
+# Every release with every set of answers, but for the newest, which is the last hop above. The
+# suite has each release and each set once.
+HOPS = {
+    f"{version}-{name}": (version, ANSWERS[name])
+    for version in [*RELEASES][:-1]
+    for name in ANSWERED
+}
+ONCE = [
+    f"{version}-{ANSWERED[number % len(ANSWERED)]}"
+    for number, version in enumerate([*RELEASES][:-1])
+]
 
 
-@pytest.mark.parametrize(("version", "answers"), [*hops()])
+@campaign(("version", "answers"), HOPS, keep=ONCE)
 def test_one_hop_makes_a_project_what_a_new_one_is(
     releases: Releases, tmp_path: Path, version: str, answers: dict[str, Any]
 ) -> None:

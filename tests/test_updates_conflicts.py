@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from project import run
 from releases import Releases, Updatable
 
@@ -34,7 +35,7 @@ def commands_of(message: str) -> list[str]:
     return [line for line in lines if line.startswith(("git ", "uv "))]
 
 
-@pytest.mark.parametrize("ignored", ["", "*.rej\n"])
+@campaign("ignored", ["", "*.rej\n"], keep=["*.rej\n"])
 def test_a_line_that_both_changed_is_a_conflict_in_that_file_alone(
     fork: Releases, ignored: str
 ) -> None:

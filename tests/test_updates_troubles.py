@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 from project import run, said
-from releases import RELEASES, Releases, Updatable
-
-OLDEST, *_ = RELEASES
+from releases import OLDEST, Releases, Updatable
 
 
 @pytest.fixture

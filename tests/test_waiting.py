@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
-from conftest import Render
+from conftest import Render, Using
 from project import PATIENCE, Project, said, wait_until
 from proxy import proxy
 from server import Database
@@ -166,11 +166,9 @@ def test_who_is_in_the_way_of_the_commit_is_named(project: Project, database: Da
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 def test_how_often_the_server_is_asked_does_not_depend_on_its_speed(
-    project: Project, database: Database, driver: str
+    project: Project, using: Using, database: Database, driver: str
 ) -> None:
-    if driver == "psycopg":
-        project.run("uv", "add", "--quiet", "psycopg[binary]")
-        project = project.given(DB_DRIVER_SYNC=driver)
+    project = using(driver, project)
 
     def round_trips(pause: float) -> int:
         write(

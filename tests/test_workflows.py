@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from answers import ANSWERS
+from campaigns import campaign
 from conftest import Render
 from project import ROOT, run
 
@@ -39,7 +40,7 @@ def test_zizmor_finds_nothing_in_ours() -> None:
     zizmor(ROOT / ".github")
 
 
-@pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS.keys())
+@campaign("answers", ANSWERS, keep=["defaults", "quotes and braces"])
 def test_zizmor_finds_nothing_in_a_rendered_project(
     rendered: Render, answers: dict[str, Any]
 ) -> None:

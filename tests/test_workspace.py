@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from conftest import Render
 from dotenv import dotenv_values
 from project import Finished, Project, run, said
@@ -88,7 +89,7 @@ def assert_names_both(done: Finished, workspace: Workspace, *words: str) -> list
     return commands
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@campaign("name", SERVICES, keep=["orders"])
 def test_a_command_acts_on_the_service_of_its_folder(
     workspace: Workspace, databases: dict[str, Database], name: str
 ) -> None:
@@ -105,7 +106,7 @@ def test_a_command_acts_on_the_service_of_its_folder(
     assert databases[other].value("SELECT count(*) FROM notes") == 1
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@campaign("name", SERVICES, keep=["orders"])
 def test_a_configuration_that_is_named_decides(
     workspace: Workspace, databases: dict[str, Database], name: str
 ) -> None:
