@@ -311,6 +311,7 @@ def test_several_that_are_gone_are_followed_back_through_the_merge(
 
 def test_a_refused_downgrade_leaves_no_file_behind(project: Project, database: Database) -> None:
     mine = rev(project, "mine")
+    project.run("true")  # uv writes its lock file
     project.alembic("upgrade", "head")
     committed(project)
     before = git(project, "status", "--porcelain", "--ignored=no")

@@ -48,7 +48,12 @@ def provide(server: Address, wanted: Address) -> list[str]:
             )
             done.append(f'Created role "{wanted.user}", a superuser of this server.')
         if not exists(connection, wanted.name):
-            create(connection, wanted.name)
+            try:
+                create(connection, wanted.name)
+            except DBAPIError:
+                # The server goes on with the statement of a start that was killed.
+                if not exists(connection, wanted.name):
+                    raise
             done.append(f'Created database "{wanted.name}".')
         if not _logs_in(wanted):
             execute(
