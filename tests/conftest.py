@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import prefork
 import pytest
 import yaml
@@ -21,6 +22,13 @@ from shared import made_once, shared_folder
 
 Render = Callable[..., Project]
 Using = Callable[[str, Project], Project]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The suite takes the same generated cases each time, its long form new ones."""
+    hypothesis.settings.register_profile("suite", derandomize=True)
+    if config.option.markexpr == "not full":
+        hypothesis.settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -48,7 +48,7 @@ def literals(draw: st.DrawFn) -> Literal:
             return Literal(f"{draw(st.sampled_from(['u&', 'U&']))}'{written}'{escape}", value)
         case "dollar":
             tag = f"${draw(tags)}$"
-            if tag in value or value.endswith("$"):
+            if f"{value}{tag}".index(tag) < len(value):  # it would end early
                 return Literal(f"$safe$x{SECRET}x$safe$", f"x{SECRET}x")
             return Literal(f"{tag}{value}{tag}", value)
         case "parts":

@@ -37,7 +37,7 @@ _ASSIGNED = re.compile(
     rf"""((?:{_NAMED})\w*["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s,;)]+)""", re.IGNORECASE
 )
 
-_INVALID = {"$", "\\", "{", "}"}  # signs that SQL does not have
+_INVALID = {"\\", "{", "}"}  # signs that SQL does not have
 _PLAIN = {"word", "name", "number"}
 
 _NAME = r'(?:(?:U&)?"(?:[^"]|"")*"|\S+)'
@@ -194,14 +194,25 @@ def _may_hold_a_secret(sql: list[Token]) -> bool:
 
 
 def _is_readable(statement: list[Token]) -> bool:
-    """Whether strings end where they seem to. Where one touches a word, a quotation mark may be missing."""
+    """Whether strings end where they seem to. Where one touches a word, or has the beginning of a comment
+    in it, or a name has a quotation mark, another mark may be missing.
+    """
     kinds = [token.kind for token in statement]
     touching = any({*pair} & _PLAIN and "string" in pair for pair in pairwise(kinds))
     return (
         not touching
         and kinds[-1:] != ["unfinished"]
         and not any(token.text in _INVALID for token in statement)
+        and not any(_is_doubtful(token) for token in statement)
     )
+
+
+def _is_doubtful(token: Token) -> bool:
+    if token.kind == "string":
+        return not token.text.startswith("$") and bool(re.search(r"--|/\*", token.text))
+    if token.kind == "name":
+        return bool(re.search(r"'|--|/\*", token.text))
+    return "$" in token.text and not token.is_blank and not re.fullmatch(r"\$\d+", token.text)
 
 
 def _opened(string: str) -> tuple[str, str]:
