@@ -1,1 +1,1 @@
-"""The service: settings in `config`, tables in `database`, migrations in `migrate`."""
+"""The service: settings in `config`, models and sessions in `database`."""

@@ -1,4 +1,4 @@
-"""The class that every model derives from."""
+"""`Base`, the base class of the models."""
 
 import enum
 from typing import Any, ClassVar
@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 from sqlalchemy import Enum
 from sqlalchemy.orm import DeclarativeBase
 
-from .metadata import metadata as project_metadata
-from .schema import SCHEMA
+from . import metadata as project_metadata
 
 
 class Base(DeclarativeBase):
-    """Derive a model from this in any module under `models/`; migrations find it there."""
+    """The base class of the models. For migrations, alembic-live imports every module in `models/`."""
 
     metadata = project_metadata
-    # A Mapped[SomeEnum] becomes a native type, in the schema of the tables.
-    type_annotation_map: ClassVar[dict[Any, Any]] = {enum.Enum: Enum(enum.Enum, schema=SCHEMA)}
+    # SQLAlchemy 2.1 creates the type of a Mapped[SomeEnum] in the default schema. This puts it into
+    # the schema of the tables.
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        enum.Enum: Enum(enum.Enum, schema=project_metadata.schema)
+    }

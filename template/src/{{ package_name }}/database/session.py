@@ -1,34 +1,31 @@
-"""Sessions: `session()` reads and writes, `read_session()` reads in one round trip.
+"""`session()` reads and writes; `read_session()` reads without a transaction.
 
-In a script, or wherever a `with` block fits:
+In a script:
 
     async with session() as db:
         db.add(thing)
 
-In a web handler, as a dependency. FastAPI has to be told to end it before the answer goes out, or
-the client reads "done" before the commit, which may yet fail:
+In FastAPI, end the session before the response is sent. Otherwise the client is told of success
+before the commit, which may still fail:
 
     async def handler(
         db: Annotated[AsyncSession, Depends(get_session, scope="function")],
     ) -> Answer: ...
 """
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from sqlalchemy import TextClause, event
+from alembic_live import ReadOnlySession
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 from ..config import settings
-from ..errors import ReadOnlyError
 from .engine import get_engine
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
-    """A session that commits when its block ends well, rolls back on an error, always closes.
+    """A session that commits at the end of its block, and rolls back after an error.
 
     Raises:
         ConfigurationError: DB_* settings are missing.
@@ -39,13 +36,12 @@ async def get_session() -> AsyncIterator[AsyncSession]:
 
 
 async def get_read_session() -> AsyncIterator[AsyncSession]:
-    """A session for reading: each SELECT is one round trip, without BEGIN and ROLLBACK.
-
-    Two SELECTs may see different moments. Where that matters, use `get_session`.
+    """A session for reading. Each SELECT is one round trip, without BEGIN and ROLLBACK, so two
+    SELECTs may see different data. Use `get_session` if they must agree.
 
     Raises:
         ConfigurationError: DB_* settings are missing.
-        ReadOnlyError: a change was to be written.
+        ReadOnlyError: the session was about to write.
     """
     async with read_session_factory()() as db:
         yield db
@@ -57,43 +53,15 @@ read_session = asynccontextmanager(get_read_session)
 
 @cache
 def session_factory() -> async_sessionmaker[AsyncSession]:
-    """Makes the sessions of `get_session`. Objects stay readable after the commit."""
+    """Creates the sessions of `get_session`. Objects stay readable after the commit."""
     return async_sessionmaker(get_engine(), expire_on_commit=False)
 
 
 @cache
 def read_session_factory() -> async_sessionmaker[AsyncSession]:
-    """Makes the sessions of `get_read_session`."""
+    """Creates the sessions of `get_read_session`."""
     engine = get_engine()
-    # Which may change sessions between the messages of one SELECT.
+    # A transaction pooler may change the server session within one SELECT in autocommit mode.
     if settings.DB_POOLER != "transaction":
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(
-        engine,
-        sync_session_class=ReadOnlySession,
-        expire_on_commit=False,
-    )
-
-
-_READS = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b", re.IGNORECASE)
-
-
-class ReadOnlySession(Session):
-    """Refuses to write: without a transaction, half of a change could stay behind. It guards
-    against slips: what a function does, or a CTE, it does not see.
-    """
-
-
-@event.listens_for(ReadOnlySession, "before_flush")
-def _refuse_to_flush(db: Session, _context: UOWTransaction, _instances: object) -> None:
-    changed = [*db.new, *db.dirty, *db.deleted]
-    raise ReadOnlyError(f"read_session() cannot write {changed}; use session() instead.")
-
-
-@event.listens_for(ReadOnlySession, "do_orm_execute")
-def _refuse_to_write(state: ORMExecuteState) -> None:
-    reads = state.is_select or (
-        isinstance(state.statement, TextClause) and _READS.match(state.statement.text)
-    )
-    if not reads:
-        raise ReadOnlyError(f"read_session() cannot run {state.statement}; use session() instead.")
+    return async_sessionmaker(engine, sync_session_class=ReadOnlySession, expire_on_commit=False)

@@ -1,0 +1,290 @@
+"""Where a database is and how to log in, in the terms of each driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from urllib.parse import quote
+
+from alembic_live.errors import ConfigurationError
+from alembic_live.keepalive import LIBPQ_OPTIONS, asyncpg_connection
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+CONNECT_TIMEOUT = 10  # seconds
+DEFAULT_PORT = 5432
+
+# The names of the drivers for `uv add`.
+PACKAGES = {"asyncpg": "asyncpg", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+FORM = "postgresql+asyncpg://user:password@host:5432/name"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One database on one server, and the driver that connects to it. A host that starts with "/"
+    is the directory of a unix socket. An empty host, user or password is the driver's default.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    name: str
+    sslmode: SSLMode = "prefer"
+    sslrootcert: str = ""
+    driver: str = "asyncpg"  # SQLAlchemy's name
+    query: Mapping[str, str] = field(default_factory=dict)  # other parameters of the URL
+    # Other connect_args, whose values may be equal and not compare so.
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    origin: str = field(
+        default="", compare=False
+    )  # where a URL or an engine is given; empty for the DB_* settings
+
+    @classmethod
+    def from_url(cls, url: URL | str, origin: str = "the URL of the database") -> Self:
+        """The address in a SQLAlchemy URL. What it leaves out comes from libpq's variables, such as
+        PGHOST, as the drivers do it.
+
+        Args:
+            url: the URL.
+            origin: where it is given, for messages.
+
+        Raises:
+            ConfigurationError: it is not the URL of a Postgres database, or its driver is not
+                installed. The text does not show it.
+        """
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):  # the text may quote the password
+            raise ConfigurationError(
+                f"SQLAlchemy cannot read {origin}. Its form is {FORM}"
+            ) from None
+        driver = driver_of(parsed, origin)
+        query = {
+            name: value if isinstance(value, str) else ",".join(value)
+            for name, value in parsed.query.items()
+        }
+        sslmode: Any = query.pop("sslmode", "") or query.pop("ssl", "") or "prefer"
+        if sslmode not in get_args(SSLMode):
+            raise ConfigurationError(
+                f"{_capital(origin)} has sslmode={sslmode}. It takes {', '.join(get_args(SSLMode))}."
+            )
+        host = query.pop("host", "") or parsed.host or os.environ.get("PGHOST", "")
+        if "," in host:
+            raise ConfigurationError(
+                f"{_capital(origin)} names several hosts. Name the primary alone: migrations write."
+            )
+        user = parsed.username or os.environ.get("PGUSER", "")
+        return cls(
+            host=host,
+            port=parsed.port
+            or _port(query.pop("port", "") or os.environ.get("PGPORT", ""), origin),
+            user=user,
+            password=str(parsed.password or os.environ.get("PGPASSWORD", "")),
+            name=parsed.database or os.environ.get("PGDATABASE", "") or user,
+            sslmode=sslmode,
+            sslrootcert=query.pop("sslrootcert", ""),
+            driver=driver,
+            query=query,
+            origin=origin,
+        )
+
+    def __str__(self) -> str:
+        """The address for people, without the password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        where = f"{host}:{self.port}" if host else f"the local socket, port {self.port},"
+        return f'database "{self.name}" on {where} as "{self.user}"'
+
+    def replaced(self, **changes: Any) -> Self:
+        """The same address with those changes that are not empty."""
+        return replace(self, **{name: value for name, value in changes.items() if value})
+
+    @property
+    def socket_directory(self) -> str | None:
+        """The directory of the unix socket, if the host is one."""
+        return self.host if self.host.startswith("/") else None
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the host is this machine. A tunnel to another one looks the same."""
+        return self.host in ("", *LOOPBACK) or self.socket_directory is not None
+
+    @property
+    def url(self) -> URL:
+        """The URL for SQLAlchemy. The directory of a socket is in the query: SQLAlchemy reads a
+        host that is empty as 127.0.0.1.
+        """
+        from sqlalchemy import URL
+
+        socket = {"host": self.socket_directory} if self.socket_directory else {}
+        return URL.create(
+            f"postgresql+{self.driver}",
+            username=self.user or None,
+            password=self.password or None,
+            host=None if self.socket_directory else self.host or None,
+            port=self.port,
+            database=self.name or None,
+            query={**self.query, **socket},
+        )
+
+    @property
+    def url_options(self) -> dict[str, str]:
+        """The values for a URL that is written as
+        `postgresql+%(DB_DRIVER)s://%(DB_USER)s:%(DB_PASSWORD)s@%(DB_HOST)s:%(DB_PORT)s/%(DB_NAME)s%(DB_QUERY)s`
+        in alembic.ini.
+
+        Two parsers read a value. It is percent-encoded for the URL, and then each percent sign is
+        doubled for ConfigParser.
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        socket = self.socket_directory
+        options = {
+            "DB_DRIVER": self.driver,
+            "DB_USER": _encode(self.user),
+            "DB_PASSWORD": _encode(self.password),
+            "DB_HOST": "" if socket else host,
+            "DB_PORT": str(self.port),
+            "DB_NAME": _encode(self.name),
+            "DB_QUERY": f"?host={_encode(socket)}" if socket else "",
+        }
+        return {name: value.replace("%", "%%") for name, value in options.items()}
+
+    def connect_args(
+        self, server_settings: Mapping[str, str], *, pooled: bool = False
+    ) -> dict[str, Any]:
+        """`create_engine(connect_args=…)` for this address: TLS, time limits, and settings of the
+        session such as `application_name`.
+
+        Args:
+            server_settings: by their names.
+            pooled: whether a pooler may change the session between transactions, so that
+                statements cannot be prepared.
+
+        Raises:
+            ConfigurationError: the root certificate cannot be read.
+        """
+        own = dict(self.arguments)
+        if self.driver == "asyncpg":
+            chosen = {
+                "ssl": tls_of(self.sslmode, self.sslrootcert, self.origin),
+                "timeout": CONNECT_TIMEOUT,
+                "connection_class": asyncpg_connection(),
+                **(_without_prepared_statements() if pooled else {}),
+            }
+            settings = {**own.pop("server_settings", {}), **server_settings}
+            return self._unless_in_url(chosen) | own | {"server_settings": settings}
+        arguments: dict[str, Any] = {
+            "sslmode": self.sslmode,
+            "connect_timeout": CONNECT_TIMEOUT,
+            **LIBPQ_OPTIONS,
+        }
+        if pooled and self.driver == "psycopg":
+            arguments["prepare_threshold"] = None
+        options = dict(server_settings)
+        if "application_name" in options:  # a parameter of libpq; poolers refuse `options`
+            arguments["application_name"] = options.pop("application_name")
+        if self.sslrootcert:
+            arguments["sslrootcert"] = self.sslrootcert
+        elif self.sslmode == "verify-full":
+            arguments["sslrootcert"] = "system"
+        arguments = self._unless_in_url(arguments) | own
+        if options:
+            given = own.get("options") or self.query.get("options", "")
+            ours = [f"-c {key}={value}" for key, value in options.items()]
+            arguments["options"] = " ".join(filter(None, [*ours, given]))
+        return arguments
+
+    def _unless_in_url(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Without those that the URL has a value for, which connect_args would override."""
+        return {name: value for name, value in arguments.items() if name not in self.query}
+
+
+def driver_of(url: URL, origin: str) -> str:
+    """SQLAlchemy's name of the driver that a URL names, such as `asyncpg`.
+
+    Raises:
+        ConfigurationError: it is not one for Postgres, or not installed.
+    """
+    from sqlalchemy.exc import ArgumentError
+
+    wanted = "postgresql+asyncpg, postgresql+psycopg or postgresql+psycopg2"
+    try:
+        driver = url.get_dialect().driver.removesuffix("_async")
+    except (ArgumentError, ImportError):
+        driver = ""
+    if url.get_backend_name() != "postgresql":
+        raise ConfigurationError(
+            f"{_capital(origin)} names {url.drivername}. alembic-live needs Postgres: {wanted}."
+        )
+    if driver not in PACKAGES:
+        raise ConfigurationError(
+            f"{_capital(origin)} names {url.drivername}, a driver that alembic-live does not know. Use "
+            f"{wanted}."
+        )
+    if find_spec(driver) is None:
+        default = " (the default, because it names none)" if "+" not in url.drivername else ""
+        raise ConfigurationError(
+            f"{_capital(origin)} names the driver {driver}{default}, which is not installed. Install "
+            f"it with `uv add '{PACKAGES[driver]}'`, or name another one: {wanted}."
+        )
+    return driver
+
+
+def tls_of(sslmode: SSLMode, sslrootcert: str, origin: str = "") -> Any:
+    """The ssl.SSLContext that verifies the server's certificate; the mode itself if none does.
+
+    https://www.postgresql.org/docs/current/libpq-ssl.html: with a root certificate, `require`
+    verifies the certificate as `verify-ca` does.
+
+    Raises:
+        ConfigurationError: the root certificate cannot be read.
+    """
+    verifies = sslmode in ("verify-ca", "verify-full")
+    if not verifies and not (sslmode == "require" and sslrootcert):
+        return sslmode
+    import ssl  # slow to import, and unencrypted connections do not need it
+
+    try:
+        context = ssl.create_default_context(cafile=sslrootcert or None)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{f'sslrootcert in {origin}' if origin else 'DB_SSLROOTCERT'} is {sslrootcert}, which is "
+            f"not a file of certificates: {error}"
+        ) from error
+    context.check_hostname = sslmode == "verify-full"
+    return context
+
+
+def _without_prepared_statements() -> dict[str, Any]:
+    """https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#prepared-statement-name-with-pgbouncer"""
+    from uuid import uuid4
+
+    return {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
+    }
+
+
+def _port(text: str, origin: str) -> int:
+    if text and not (text.isdigit() and 0 < int(text) < 65536):
+        raise ConfigurationError(f"{_capital(origin)} names port {text}. It takes 1 to 65535.")
+    return int(text or DEFAULT_PORT)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.startswith("the ") else text
+
+
+def _encode(value: str) -> str:
+    return quote(value, safe="")

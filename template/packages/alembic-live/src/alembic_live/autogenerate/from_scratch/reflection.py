@@ -1,0 +1,126 @@
+"""Reflects the tables of a database, in a form that Alembic renders as a person would write it."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Constraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    text,
+    types,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.sql.elements import conv
+
+from alembic_live.postgres.schemas import schema_name
+
+# SQL types that are rendered as SQLAlchemy's generic types.
+WITH_GENERIC_TYPE = (
+    *(types.BIGINT, types.BOOLEAN, types.DATE, types.INTEGER, types.NUMERIC, types.SMALLINT),
+    *(types.TEXT, types.VARCHAR),
+)
+
+# Foreign keys that Postgres adds for each partition of a referenced table.
+PARTITION_FOREIGN_KEYS = text(
+    """
+    SELECT n.nspname, c.relname, k.conname FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype = 'f' AND k.conparentid <> 0
+    """
+)
+PARTITIONED = text(
+    """
+    SELECT n.nspname, c.relname, pg_get_partkeydef(c.oid)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'
+    """
+)
+
+
+def metadata_of(connection: Connection, schemas: Iterable[str], version_table: str) -> MetaData:
+    """The metadata of the tables in some schemas, without the version table."""
+    metadata = MetaData()
+    default = connection.dialect.default_schema_name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # SQL creates what SQLAlchemy does not know
+        for schema in schemas:
+            metadata.reflect(
+                connection,
+                schema=None if schema == default else schema,
+                only=lambda name, _metadata: name != version_table,
+                resolve_fks=False,
+            )
+    remove_partition_foreign_keys(metadata, connection)
+    add_partitioning(metadata, connection)
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            _simplify(constraint)
+        for index in table.indexes:
+            _simplify(index)
+        for column in table.columns:
+            _simplify_column(column)
+    return metadata
+
+
+def remove_partition_foreign_keys(metadata: MetaData, connection: Connection) -> None:
+    """Remove the foreign keys that Postgres adds for each partition of a referenced table."""
+    added = {tuple(row) for row in connection.execute(PARTITION_FOREIGN_KEYS)}
+    for table in metadata.tables.values():
+        for key in list(table.foreign_key_constraints):
+            if (schema_name(table.schema), table.name, key.name) in added:
+                table.constraints.discard(key)
+                for element in key.elements:
+                    table.foreign_keys.discard(element)
+                    element.parent.foreign_keys.discard(element)
+
+
+def add_partitioning(metadata: MetaData, connection: Connection) -> None:
+    """Add PARTITION BY to the tables, which SQLAlchemy does not reflect."""
+    for schema, name, key in connection.execute(PARTITIONED).all():
+        default = connection.dialect.default_schema_name
+        table = metadata.tables.get(name if schema == default else f"{schema}.{name}")
+        if table is not None:
+            table.dialect_kwargs["postgresql_partition_by"] = key
+
+
+def _simplify(item: Constraint | Index) -> None:
+    if item.name:  # complete: the models' naming convention does not apply
+        item.name = conv(str(item.name))
+    for option, value in list(item.dialect_kwargs.items()):
+        if not value:
+            del item.dialect_kwargs[option]
+
+
+def _simplify_column(column: Column[Any]) -> None:
+    type_ = column.type
+    is_plain_time = type(type_) is TIMESTAMP and type_.precision is None
+    if type(type_) in WITH_GENERIC_TYPE or is_plain_time:
+        column.type = type_.as_generic()
+    if isinstance(type_, DOMAIN):
+        type_.create_type = False
+    is_serial = str(getattr(column.server_default, "arg", "")).startswith("nextval(")
+    is_integer = isinstance(type_, Integer)
+    if is_serial and is_integer:
+        column.server_default = None  # SERIAL creates it
+    if column.identity is not None:
+        _simplify_identity(column.identity, type_)
+    counts_by_itself = is_serial or column.identity is not None
+    is_key = column.primary_key and is_integer
+    column.autoincrement = False if is_key and not counts_by_itself else "auto"
+
+
+def _simplify_identity(identity: Identity, type_: Any) -> None:
+    """Remove options that have their default values."""
+    bits = 16 if isinstance(type_, SmallInteger) else 64 if isinstance(type_, BigInteger) else 32
+    defaults = {"start": 1, "increment": 1, "minvalue": 1, "maxvalue": 2 ** (bits - 1) - 1}
+    for name, value in (defaults | {"cache": 1, "cycle": False}).items():
+        if getattr(identity, name) == value:
+            setattr(identity, name, None)

@@ -1,0 +1,81 @@
+"""Changes the differences that autogenerate found before it writes them.
+
+The place of a rule depends on what it needs:
+
+1. A rule that removes or refuses differences comes first, so that the others see only what is
+   written. `confirm_destructive_changes` precedes `check_new_columns`, because a renamed column is
+   not a new one.
+2. A rule that changes the upgrade comes before `split`, which distributes the changes over revisions
+   and derives their downgrades: `defer_foreign_keys`, `keep_defaults`.
+3. A rule about the text of a revision or about its downgrade comes after `split`: first
+   `add_placeholders`, which replaces operations, then `add_warnings`, whose comments stand above the
+   final ones.
+"""
+
+import logging
+
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import MetaData, inspect
+
+from alembic_live.autogenerate.cycles import defer_foreign_keys
+from alembic_live.autogenerate.destructive_changes import confirm_destructive_changes
+from alembic_live.autogenerate.downgrades import add_placeholders
+from alembic_live.autogenerate.enums import keep_defaults
+from alembic_live.autogenerate.rendering import Line, sql_name
+from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
+from alembic_live.autogenerate.zero_downtime import metadatas_of, split
+from alembic_live.runtime.program import command_of
+
+log = logging.getLogger("alembic.autogenerate")
+
+
+def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> None:
+    """Confirm changes that delete data, refuse changes that must fail, and split the rest into
+    zero-downtime revisions. Warn of changes that block other sessions. Without differences no
+    revision is written.
+
+    Raises:
+        CommandError: a change would delete data or fail; the text says what to do.
+    """
+    assert migration.config is not None
+    options = migration.config.cmd_opts
+    if command_of(migration.config) == "check" or not getattr(options, "autogenerate", True):
+        return
+    [script] = scripts
+    assert script.upgrade_ops is not None
+    if script.upgrade_ops.is_empty():
+        scripts.clear()
+        log.info("The models and the database agree: no revision was written.")
+        return
+    metadatas = metadatas_of(migration)
+    first = [
+        *_missing_schemas(migration, metadatas),
+        *confirm_destructive_changes(migration, script),
+    ]
+    check_new_columns(script.upgrade_ops)
+    defer_foreign_keys(script.upgrade_ops)
+    keep_defaults(migration, script.upgrade_ops)
+    scripts[:] = split(script, metadatas, first)
+    for part in scripts:
+        assert part.downgrade_ops is not None
+        add_placeholders(part.downgrade_ops)
+        add_warnings(migration, part)
+
+
+def _missing_schemas(migration: MigrationContext, metadatas: list[MetaData]) -> list[Line]:
+    """Lines that create the schemas of single tables. The schema of the metadata exists already: it
+    is created before the version table.
+    """
+    assert migration.connection is not None
+    present = inspect(migration.connection).get_schema_names()
+    tables = [table for metadata in metadatas for table in metadata.tables.values()]
+    wanted = sorted({table.schema for table in tables if table.schema})
+    return [
+        Line.of_sql(
+            f"CREATE SCHEMA IF NOT EXISTS {sql_name(name)}",
+            f"DROP SCHEMA IF EXISTS {sql_name(name)}",
+        )
+        for name in wanted
+        if name not in present and name != migration.version_table_schema
+    ]

@@ -1,0 +1,179 @@
+"""`db lint`: find dangerous statements in new revisions, and mistakes that SQL does not show."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+
+from alembic_live.commands.lint.findings import Finding, LintResult, report
+from alembic_live.commands.lint.history import check_heads, check_old_revisions
+from alembic_live.commands.lint.revision_sql import RevisionStatement, render_revision_sql
+from alembic_live.commands.lint.source import (
+    does_nothing,
+    function_in,
+    ignores_in,
+    statement_at,
+    statement_with_comments_at,
+)
+from alembic_live.commands.lint.squawk import find_violations
+from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
+from alembic_live.history.graph import require_sound
+from alembic_live.project import Project
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "revisions", nargs="?", help="a range, from:to, to check instead of the new revisions"
+    )
+    parser.add_argument(
+        "--since",
+        metavar="COMMIT",
+        help="Check the revisions that are new since this commit; defaults to the main branch.",
+    )
+    parser.add_argument(
+        "--github", action="store_true", help="Print the findings as annotations for GitHub."
+    )
+
+
+def run(project: Project, arguments: Namespace) -> int:
+    """Run the command and return its exit code."""
+    result = lint(project, since=arguments.since, revisions=arguments.revisions)
+    for line in report(project, result, github=arguments.github):
+        print(line)  # report() has escaped it, and show() would escape GitHub's commands
+    return 1 if result.findings else 0
+
+
+def lint(project: Project, *, since: str | None = None, revisions: str | None = None) -> LintResult:
+    """Check the revisions that are new since a commit, or a range of revisions.
+
+    Args:
+        since: a commit or branch. Default: the main branch. Without one, all revisions are new.
+        revisions: a range, `a:b`: the revisions after a up to b.
+
+    Raises:
+        CommandError: git or Squawk fails, or there is no such commit or revision.
+    """
+    if since and not has_commit(project, since):
+        if set(since) != {"0"}:  # GitHub's commit before the first push
+            raise CommandError(f"--since {since}: git has no such commit.")
+        since = None
+    base = since or main_branch(project)
+    base = git(project, "merge-base", base, "HEAD").strip() if base else None
+    script = project.script
+    try:
+        require_sound(script)
+    except CommandError as error:
+        return LintResult(
+            0, base, [Finding(project.versions, 1, "unsound-history", str(error))], []
+        )
+    findings = [
+        *check_heads(project, script),
+        *(check_old_revisions(project, base) if base else ()),
+    ]
+    new = _in_range(script, revisions) if revisions else _new_since(project, script, base)
+    notes: list[str] = []
+    statements = {}
+    for revision in new:
+        statements[revision], failure = render_revision_sql(project, revision, script=script)
+        if failure:
+            notes.append(
+                f"{project.relative(Path(revision.path))} reads the database, so only the SQL before "
+                f"that was checked ({failure})."
+            )
+    findings = [*(f for f in findings if not _is_ignored(f)), *lint_revisions(project, statements)]
+    return LintResult(len(new), base, findings, notes, revisions)
+
+
+def lint_revisions(
+    project: Project, revisions: Mapping[Script, list[RevisionStatement]], *, down: bool = False
+) -> list[Finding]:
+    """The findings in the files of revisions and in their SQL. A finding that a comment allows, with
+    a reason, is left out.
+
+    Args:
+        project: the project.
+        revisions: the statements of each revision.
+        down: they are those of downgrades. A downgrade drops what the upgrade has created, and
+            the rules about files concern the upgrade.
+
+    Raises:
+        CommandError: Squawk is not installed, or fails.
+    """
+    files = () if down else revisions
+    findings = [finding for revision in files for finding in _check_file(revision)]
+    in_sql = _check_sql(project, revisions)
+    findings += [each for each in in_sql if not (down and each.rule.startswith("ban-drop-"))]
+    return [finding for finding in findings if not _is_ignored(finding)]
+
+
+def _new_since(project: Project, script: ScriptDirectory, base: str | None) -> list[Script]:
+    """The revisions that are not in a commit, oldest first."""
+    revisions = list(script.walk_revisions())[::-1]
+    if base is None:
+        return revisions
+    old = files_in_commit(project, base, project.versions)
+    return [revision for revision in revisions if Path(revision.path) not in old]
+
+
+def _in_range(script: ScriptDirectory, revisions: str) -> list[Script]:
+    lower, colon, upper = revisions.partition(":")
+    if not colon:
+        raise CommandError(f"{revisions} is not a range. Write from:to, as for upgrade --sql.")
+    applied = script.get_revisions(lower or "base")
+    every = script.walk_revisions(lower or "base", upper or "heads")
+    return [revision for revision in every if revision not in applied][::-1]
+
+
+def _check_file(revision: Script) -> Iterator[Finding]:
+    path = Path(revision.path)
+    up, down = (function_in(path, name) for name in ("upgrade", "downgrade"))
+    if up and does_nothing(up) and not revision.is_merge_point:
+        message = "The upgrade does nothing."
+        yield Finding(path, up.lineno, "empty-upgrade", message, "fill it, or delete the revision")
+    elif down and does_nothing(down) and not revision.is_merge_point:
+        yield Finding(
+            path,
+            down.lineno,
+            "empty-downgrade",
+            "The downgrade does not undo the upgrade.",
+            "write the statements that undo it; if it cannot be undone, raise an error that says so",
+        )
+    for ignore in ignores_in(path):
+        if not ignore.reason:
+            rules = ", ".join(ignore.rules)
+            yield Finding(
+                path,
+                ignore.line,
+                "ignored-without-a-reason",
+                f"The comment ignores {rules} without a reason.",
+                f"# squawk-ignore {rules}: <reason>",
+            )
+
+
+def _check_sql(
+    project: Project, revisions: Mapping[Script, list[RevisionStatement]]
+) -> Iterator[Finding]:
+    paths = {revision.revision: Path(revision.path) for revision in revisions}
+    statements = {revision.revision: sql for revision, sql in revisions.items()}
+    for violation in find_violations(project, statements):
+        path = paths[violation.revision]
+        first, _ = statement_at(path, violation.line)
+        yield Finding(path, first, violation.rule, violation.message, violation.remedy)
+
+
+def _is_ignored(finding: Finding) -> bool:
+    """Whether a comment names the rule and a reason. The comment is in the statement or right above
+    it; for a finding about the file it can be anywhere in the file.
+    """
+    if finding.path.suffix != ".py" or not finding.path.is_file():
+        return False
+    first, last = (
+        statement_with_comments_at(finding.path, finding.line) if finding.line > 1 else (1, 1 << 30)
+    )
+    return any(
+        finding.rule in ignore.rules and ignore.reason and first <= ignore.line <= last
+        for ignore in ignores_in(finding.path)
+    )

@@ -1,0 +1,90 @@
+"""Findings in the history of revisions: several heads, and changes to revisions on the main branch."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from alembic_live.commands.lint.findings import Finding
+from alembic_live.commands.lint.source import same_code
+from alembic_live.history.git import git
+from alembic_live.history.head_file import problem_with_head_file
+from alembic_live.project import Project
+from alembic_live.sql.quoting import word
+
+REPLACES = re.compile(r"^replaces\b[^=]*=\s*\(([^)]*)\)", re.MULTILINE)  # what db squash writes
+
+
+def check_heads(project: Project, script: ScriptDirectory) -> Iterator[Finding]:
+    """Check that the history has one head and that head.txt names it."""
+    heads = script.get_heads()
+    if len(heads) > 1:
+        yield Finding(
+            Path(script.get_revision(heads[0]).path),
+            1,
+            "several-heads",
+            f"Revisions {' and '.join(heads)} are both heads, so `upgrade head` fails.",
+            "move yours after the others (uv run db rebase) or merge the heads (uv run alembic "
+            "merge heads)",
+        )
+    elif problem := problem_with_head_file(project):
+        yield Finding(project.head_file, 1, "head-file", problem)
+
+
+def check_old_revisions(project: Project, base: str) -> Iterator[Finding]:
+    """Check that revisions in a commit of the main branch are unchanged. Databases that have applied
+    them do not run them again.
+    """
+    changes = git(
+        project,
+        "diff",
+        "--name-status",
+        "--no-renames",
+        "--relative",
+        "-z",
+        base,
+        "--",
+        project.relative(project.versions),
+    ).split("\0")
+    squashed = {
+        name
+        for path in project.versions.glob("*.py")
+        for name in _replaced(path.read_text("utf-8"))
+    }
+    for status, name in zip(changes[::2], changes[1::2], strict=False):
+        path = project.folder / name
+        if path.suffix != ".py" or status not in "MD":
+            continue
+        before = git(project, "show", f"{base}:./{project.relative(path)}")
+        if status == "M":
+            after = path.read_text(encoding="utf-8")
+            if same_code(before, after) or _replaced(before) != _replaced(after):
+                continue
+            yield Finding(
+                path,
+                1,
+                "edited-revision",
+                "This revision is on the main branch. Databases that have applied it do not get the "
+                "change.",
+                "restore the file, and make the change in a new revision",
+            )
+        elif status == "D" and not squashed & set(re.findall(r'"([^"]+)"', _revision_line(before))):
+            yield Finding(
+                path,
+                1,
+                "deleted-revision",
+                "This revision was on the main branch. Databases that have applied it can no longer "
+                "be migrated.",
+                f"git checkout {base[:12]} -- {word(project.relative(path))}, and undo it in a new "
+                "revision",
+            )
+
+
+def _replaced(source: str) -> list[str]:
+    """The ids of the revisions that were squashed into this one."""
+    return [name for names in REPLACES.findall(source) for name in re.findall(r'"([^"]+)"', names)]
+
+
+def _revision_line(source: str) -> str:
+    return "".join(re.findall(r"^revision\b.*$", source, re.MULTILINE))

@@ -1,0 +1,103 @@
+"""The SQL of a revision, and the line of its file that each statement comes from."""
+
+import sys
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
+
+from alembic_live import operations
+from alembic_live.history.graph import names_of
+from alembic_live.internals.alembic import step_of
+from alembic_live.operations.non_transactional import drop_if_offline
+from alembic_live.printable import one_line
+from alembic_live.project import Project
+from alembic_live.runtime.program import run_command
+from alembic_live.sql.redaction import redacted_message
+
+OPERATIONS = str(Path(operations.__file__).parent)
+
+
+class RevisionStatement(NamedTuple):
+    """One statement. Its line is None if Alembic itself emits it, such as COMMIT."""
+
+    sql: str
+    line: int | None
+    is_safe: bool  # emitted by an operation of alembic_live.operations
+    is_cleanup: bool = False  # a DROP that runs online only if there is something to drop
+
+
+class RevisionSQL(NamedTuple):
+    """The statements of a revision; if it fails, those before the failure."""
+
+    statements: list[RevisionStatement]
+    failure: str | None
+
+
+def render_revision_sql(
+    project: Project, revision: Script, *, down: bool = False, script: ScriptDirectory | None = None
+) -> RevisionSQL:
+    """The SQL of a revision's upgrade or downgrade. Nothing is executed, so a revision that reads the
+    database fails there, and the SQL ends.
+
+    Args:
+        revision: the revision.
+        down: render the downgrade.
+        script: the history, if it is already loaded.
+    """
+    recorder = _Recorder(revision.path)
+    try:
+        run_command(project, _write, revision.revision, down, script, output=recorder)
+    except Exception as error:
+        reason = one_line(_redacted_apart_from(revision.path, str(error)))
+        return RevisionSQL(recorder.statements, f"{type(error).__name__}: {reason}")
+    return RevisionSQL(recorder.statements, None)
+
+
+def _redacted_apart_from(path: str, message: str) -> str:
+    """The message without secrets. The path of a revision may contain a word such as `tokens`."""
+    place = "the_file_of_the_revision"
+    return redacted_message(message.replace(path, place)).replace(place, path)
+
+
+def _write(config: Config, revision: str, down: bool, script: ScriptDirectory | None) -> None:
+    """Do what `--sql` does, for one revision. Merge points work too."""
+    script = script or ScriptDirectory.from_config(config)
+    step = step_of(script, revision, is_upgrade=not down)
+    before = (revision,) if down else names_of(script.get_revision(revision).down_revision)
+    with EnvironmentContext(
+        config,
+        script,
+        fn=lambda _heads, _context: [step],
+        as_sql=True,
+        starting_rev=list(before) or "base",
+        destination_rev=revision,
+    ):
+        script.run_env()
+
+
+class _Recorder(StringIO):
+    """An output buffer that records the line of the revision that emits each statement."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.statements: list[RevisionStatement] = []
+
+    def write(self, text: str) -> int:
+        line, is_safe, is_cleanup = None, False, False
+        frame: FrameType | None = sys._getframe(1)
+        while frame and line is None:
+            if frame.f_code.co_filename == self.path:
+                line = frame.f_lineno
+            is_safe |= frame.f_code.co_filename.startswith(OPERATIONS)
+            is_cleanup |= frame.f_code is drop_if_offline.__code__
+            frame = frame.f_back
+        if text.strip() and not text.startswith("--"):
+            is_safe &= line is not None
+            self.statements.append(RevisionStatement(text.strip(), line, is_safe, is_cleanup))
+        return len(text)

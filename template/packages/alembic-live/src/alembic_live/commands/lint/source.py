@@ -1,0 +1,77 @@
+"""The Python of a revision's file: functions, statements, and comments that ignore a rule."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+IGNORE = re.compile(r"#\s*squawk-ignore\s+([\w-]+(?:\s*,\s*[\w-]+)*)\s*(?::\s*(\S.*))?$")
+
+
+class Ignore(NamedTuple):
+    """A comment `# squawk-ignore rule: reason`."""
+
+    line: int
+    rules: list[str]
+    reason: str | None
+
+
+def ignores_in(path: Path) -> list[Ignore]:
+    """The comments in a file that ignore a rule."""
+    return [
+        Ignore(number, re.split(r"\s*,\s*", found[1]), found[2])
+        for number, line in enumerate(_lines(path), start=1)
+        if (found := IGNORE.search(line))
+    ]
+
+
+def function_in(path: Path, name: str) -> ast.FunctionDef | None:
+    """A function at the top level of a file."""
+    functions = (node for node in _tree(path).body if isinstance(node, ast.FunctionDef))
+    return next((node for node in functions if node.name == name), None)
+
+
+def does_nothing(function: ast.FunctionDef) -> bool:
+    """Whether the body is nothing but `pass` and constants, such as a docstring."""
+    return all(
+        isinstance(node, ast.Pass)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in function.body
+    )
+
+
+def same_code(one: str, other: str) -> bool:
+    """Whether two sources differ in nothing but comments and layout."""
+    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+
+
+def statement_at(path: Path, line: int) -> tuple[int, int]:
+    """The first and the last line of the innermost statement that contains a line."""
+    found = (line, line)
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef):
+            last = node.end_lineno or node.lineno
+            is_smaller = last - node.lineno < found[1] - found[0]
+            if node.lineno <= line <= last and (found == (line, line) or is_smaller):
+                found = (node.lineno, last)
+    return found
+
+
+def statement_with_comments_at(path: Path, line: int) -> tuple[int, int]:
+    """The same, including the comments right above the statement."""
+    first, last = statement_at(path, line)
+    lines = _lines(path)
+    while first > 1 and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return first, last
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

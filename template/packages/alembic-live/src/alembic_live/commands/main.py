@@ -1,0 +1,247 @@
+"""The `db` command: Alembic's commands and the library's own."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from configparser import InterpolationError, ParsingError
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from alembic_live.errors import ConfigurationError
+from alembic_live.interruption import ended_by_signals, exit_at_sigterm
+from alembic_live.project import add_to_path, find_config_file, load_project, why_unreadable
+
+# For each command, its module and its help text. A module is imported only when its command runs.
+COMMANDS = {
+    "start": ("start", "Start a local Postgres server and create the database."),
+    "stop": ("stop", "Stop the local Postgres server and keep its data."),
+    "reset": ("reset", "Drop the local database and recreate it at the newest revision."),
+    "migrate": ("migrate", "Upgrade to the newest revision; fast if nothing is pending."),
+    "status": ("status", "Show the database, its server version and its revision."),
+    "doctor": ("doctor", "Check the settings, the connection, the roles and the revisions."),
+    "plan": ("plan.command", "Show what an upgrade or downgrade would do, without executing it."),
+    "lint": ("lint.command", "Find dangerous statements in new revisions."),
+    "drift": ("drift", "Compare the database with the schema that its revisions create."),
+    "schema": ("schema", "Write the schema that the revisions create to schema.sql."),
+    "graph": ("graph.command", "Draw the tables or the revisions as a Mermaid diagram."),
+    "rebase": ("rebase", "Move your revisions after those of the main branch."),
+    "remove": ("remove.command", "Remove a revision from the files and from the database."),
+    "squash": ("squash.command", "Replace old revisions with one that creates the same schema."),
+    "baseline": ("baseline.command", "Write the first revision for an existing database."),
+    "roles": ("roles", "Print SQL that creates a role for migrations and one for the application."),
+    "record_head": (
+        "record_head",
+        "Write the newest revision to head.txt. `revision` does this by itself.",
+    ),
+}
+
+DEVELOPMENT = ("dotenv", "psutil", "pytest")  # modules that the extra `dev` brings
+
+OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x")
+
+
+def main() -> None:
+    """Run the command in sys.argv. Exits with 0 for success, 1 for a failure or a finding, 2 for
+    wrong usage, and 130 or 143 for a signal.
+    """
+    command = _command_in(sys.argv[1:])
+    ends_by_signal = command in ("migrate", "upgrade", "downgrade", "stamp")
+    try:
+        if ends_by_signal:
+            with ended_by_signals():
+                code = run(sys.argv[1:])
+        else:
+            exit_at_sigterm()
+            code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130  # as shells do
+    sys.exit(code)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
+    command = _command_in(words)
+    if command is not None and command not in COMMANDS:
+        return _run_alembic(words)
+    with _failures(wants_traceback="--raiseerr" in words):
+        parser = _parser(command)
+        arguments = parser.parse_args(words)
+        if command is None:
+            parser.print_help()
+            return 2
+        return _run(arguments)
+    return 1
+
+
+def _run(arguments: Namespace) -> int:
+    from alembic_live.terminal import be_quiet, only_data_on_stdout
+
+    if arguments.quiet:
+        be_quiet()
+    config_file = _config_file(arguments.config, getattr(arguments, "revision_file", None))
+    module: ModuleType = arguments.module
+    if hasattr(module, "run_in"):
+        return int(module.run_in(config_file, arguments))
+    prints_data = getattr(arguments, "json", False)
+    with only_data_on_stdout() if prints_data else nullcontext():
+        return int(module.run(load_project(config_file), arguments))
+
+
+def _parser(command: str | None) -> ArgumentParser:
+    """The parser for one command, or for the help of all commands."""
+    parser = ArgumentParser(
+        prog="db",
+        formatter_class=RawDescriptionHelpFormatter,
+        epilog="Alembic's commands work too, such as: db upgrade head. They are: check, current, "
+        "downgrade, heads, history, merge, revision, stamp, upgrade and others (alembic --help).",
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="Alternate config file; defaults to ALEMBIC_CONFIG, or the nearest alembic.ini in this "
+        "folder or above it.",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="Do not print messages.")
+    parser.add_argument("--raiseerr", action="store_true", help="Show a traceback for every error.")
+    parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (path, help_) in COMMANDS.items():
+        if command not in (None, name):
+            continue
+        one = commands.add_parser(name, help=help_, description=help_)
+        if command == name:
+            module = import_module(f"alembic_live.commands.{path}")
+            module.add_arguments(one)
+            one.set_defaults(module=module)
+    return parser
+
+
+class _Version(str):
+    """The versions, looked up when argparse formats the text: the lookup is slow."""
+
+    __slots__ = ()
+
+    def __mod__(self, _values: object) -> str:
+        from importlib.metadata import version
+
+        return f"alembic-live {version('alembic-live')}, Alembic {version('alembic')}"
+
+
+def _command_in(words: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor an option's value."""
+    waiting = iter(words)
+    for word in waiting:
+        if word in OPTIONS_WITH_A_VALUE:
+            next(waiting, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _named_in(words: Sequence[str]) -> str | None:
+    """The alembic.ini that the options of a command name."""
+    for number, word in enumerate(words):
+        if word in ("-c", "--config"):
+            return next(iter(words[number + 1 :]), None)
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+        if word.startswith("-c") and not word.startswith("--"):
+            return word.removeprefix("-c")
+    return None
+
+
+def _config_file(named: str | None, revision_file: str | None = None) -> Path:
+    """The alembic.ini that is named, or the nearest one: of a revision's file, if there is one, else
+    of the current folder.
+
+    Raises:
+        ConfigurationError: there is no alembic.ini.
+    """
+    name = named or os.environ.get("ALEMBIC_CONFIG")
+    if name:
+        if not Path(name).is_file():
+            raise ConfigurationError(f"Config file {name} does not exist.")
+        return Path(name).resolve()
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise ConfigurationError("The current folder no longer exists.") from None
+    found = revision_file and find_config_file(Path(revision_file).resolve().parent)
+    found = found or find_config_file(folder)
+    if not found:
+        raise ConfigurationError(
+            f"There is no alembic.ini in {folder} or above it. Run the command in a project's "
+            "folder, or name the file: db -c path/to/alembic.ini …"
+        )
+    return found
+
+
+def _run_alembic(words: Sequence[str]) -> int:
+    """Run one of Alembic's commands. Errors go to stderr."""
+    from alembic.config import CommandLine
+
+    wants_traceback = "--raiseerr" in words
+    named = _named_in(words)
+    with _failures(wants_traceback=wants_traceback):
+        if not {"-h", "--help"} & set(words):
+            config_file = _config_file(named)
+            add_to_path(config_file)  # Alembic itself takes the current folder
+            words = words if named else ["--config", str(config_file), *words]
+        CommandLine(prog="db").main(["--raiseerr", *words])
+        return 0
+    return 1
+
+
+@contextmanager
+def _failures(*, wants_traceback: bool) -> Iterator[None]:
+    """Print an error that the user can correct to stderr, without a traceback, and leave the block."""
+    try:
+        yield
+    except Exception as error:
+        text = None if wants_traceback else _sentence(error)
+        if text is None:
+            raise
+        _fail(text)
+
+
+def _fail(text: str) -> None:
+    from alembic_live.printable import as_typed, printable
+
+    print(printable(as_typed(f"FAILED: {text}")), file=sys.stderr)
+
+
+def _sentence(error: Exception) -> str | None:
+    """The message for an error that the user can correct; None for a bug."""
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    from alembic_live.history.files import UnreadableRevisionError
+
+    if isinstance(error, CommandError | ConfigurationError | UnreadableRevisionError):
+        return str(error)
+    if isinstance(error, InterpolationError):
+        from alembic_live.postgres.explanations import explain_interpolation_error
+
+        return explain_interpolation_error(error)
+    if isinstance(error, ParsingError):
+        return f"alembic.ini cannot be read: {why_unreadable(error)}."
+    if isinstance(error, ModuleNotFoundError) and error.name in DEVELOPMENT:
+        return (
+            f"{error.name} is not installed. This command needs the development dependencies: uv add "
+            "--dev 'alembic-live[dev]'"
+        )
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    if isinstance(error, DBAPIError):
+        from alembic_live.postgres.explanations import explain_refusal
+
+        return explain_refusal(error)
+    if isinstance(error, SQLAlchemyError):
+        from alembic_live.postgres.explanations import explain_sqlalchemy_error
+
+        return explain_sqlalchemy_error(error)
+    return None

@@ -1,0 +1,28 @@
+"""`db migrate`: upgrade to the head revision."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from alembic_live.runtime.fast_path import is_at_head
+from alembic_live.terminal import tell
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    del parser
+
+
+def run_in(config_file: Path, arguments: Namespace) -> int:
+    """Run the command and return its exit code."""
+    del arguments
+    if is_at_head(config_file):
+        tell("The database is at the newest revision: nothing to do.")
+        return 0
+    from alembic.config import CommandLine
+
+    from alembic_live.project import add_to_path
+
+    add_to_path(config_file)  # Alembic itself takes the current folder
+
+    CommandLine(prog="db").main(["--raiseerr", "--config", str(config_file), "upgrade", "head"])
+    return 0

@@ -1,0 +1,68 @@
+"""The revisions that `upgrade` or `downgrade` would run, as Alembic itself computes them."""
+
+import re
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+
+from alembic_live.internals.alembic import walked
+
+_DOWN = re.compile(r"(?:.+@)?(?:-\d+|base)")
+
+
+class Steps(NamedTuple):
+    """The revisions, in the order in which they run."""
+
+    revisions: list[Script]
+    is_downgrade: bool
+
+
+def steps_to(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> Steps:
+    """The revisions between the current ones and a target. If the target is in the history of the
+    current revisions, it is a downgrade.
+
+    Args:
+        script: the history.
+        target: any target of the two commands: `heads`, `+2`, `-1`, `base`, a partial id.
+        current: the revisions of the database.
+
+    Raises:
+        CommandError: there is no such revision, or no path to it.
+    """
+    if _DOWN.fullmatch(target):
+        return Steps(_down(script, target, current), True)
+    if revisions := _up(script, target, current):
+        return Steps(revisions, False)
+    if not _is_current(script, target, current):
+        with suppress(CommandError):
+            return Steps(_down(script, target, current), True)
+    return Steps([], False)
+
+
+def steps_between(script: ScriptDirectory, lower: str, upper: str) -> Steps:
+    """The revisions of a range: an upgrade from one revision to another, or a downgrade.
+
+    Raises:
+        CommandError: there is no such revision, or no path between the two.
+    """
+    start = tuple(each.revision for each in script.get_revisions(lower or "base") if each)
+    return steps_to(script, upper or "heads", start)
+
+
+def _is_current(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> bool:
+    with suppress(CommandError):
+        return {each.revision for each in script.get_revisions(target) if each} <= set(current)
+    return False  # a relative target
+
+
+def _up(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[Script]:
+    walk = partial(script.iterate_revisions, target, current, implicit_base=True)
+    return walked(script, walk, target, "upgrade")[::-1]
+
+
+def _down(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[Script]:
+    walk = partial(script.iterate_revisions, current, target, select_for_downgrade=True)
+    return walked(script, walk, target, "downgrade")

@@ -1,0 +1,289 @@
+"""`db roles`: SQL for two roles. The owner has the tables and migrates, the application reads and
+writes rows.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from alembic_live.models import load_models
+from alembic_live.postgres.schemas import schema_name
+from alembic_live.printable import one_line
+from alembic_live.project import Project
+from alembic_live.runtime.configuration import configuration_of, configuration_offline
+from alembic_live.sql.quoting import identifier, literal, require_printable
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--application",
+        metavar="ROLE",
+        default="",
+        help="The role of the application; defaults to the one in the settings.",
+    )
+    parser.add_argument(
+        "--owner",
+        metavar="ROLE",
+        default="",
+        help="The role that migrates; defaults to the one in the settings.",
+    )
+
+
+def run(project: Project, arguments: Namespace) -> int:
+    """Run the command and return its exit code."""
+    # Not escaped for a terminal: psql runs it.
+    print(roles_sql(project, application=arguments.application, owner=arguments.owner))
+    return 0
+
+
+def roles_sql(project: Project, *, application: str = "", owner: str = "") -> str:
+    """SQL that a superuser runs once, in the project's database. It creates the two roles and gives
+    existing tables to the owner. It contains no passwords, and can be run again.
+
+    Args:
+        project: the project.
+        application: the role of the application. Default: that of the settings.
+        owner: the role that migrates. Default: that of the project's address.
+
+    Raises:
+        CommandError: both roles are the same, or the models cannot be loaded.
+        ConfigurationError: the address is unknown, or a name has a control character.
+    """
+    database = project.migration_address.name
+    owner = owner or project.migration_user or project.application_address.user
+    application = application or project.application_address.user
+    if owner == application:
+        raise CommandError(
+            "DB_USER and DB_MIGRATION_USER are the same role. Set DB_MIGRATION_USER to the name "
+            "of the role that owns the tables and migrates, and DB_USER to the application's role."
+            if project.settings
+            else f'This project has only one role, "{owner}". Name the application\'s role: uv run db '
+            f'roles --application NAME. If "{owner}" is the application\'s role, name the owner: --owner '
+            "NAME."
+        )
+    load_models(project)
+    table = configuration_offline(project).version_table
+    schemas = list(map(schema_name, project.schemas))
+    require_printable(database, *schemas, owner, application)
+    names = {
+        "database": identifier(database),
+        "owner": identifier(owner),
+        "owner_text": literal(owner),
+        "application": identifier(application),
+        "application_text": literal(application),
+    }
+    home = schema_name(table.schema)
+    tag = "$do$"
+    while any(tag in name for name in (*names.values(), *schemas, home)):
+        tag = f"${tag[1:-1]}o$"
+    names |= {
+        "tag": tag,
+        "version_table": f"{identifier(home)}.{identifier(table.name)}",
+        "version_key": identifier(f"{table.name}_pkc"),
+    }
+
+    def for_each(names_of_schemas: Iterable[str], template: str) -> str:
+        return "\n".join(
+            template.format(**names, schema=identifier(schema), schema_text=literal(schema))
+            for schema in dict.fromkeys(names_of_schemas)
+        )
+
+    return "\n".join(
+        [
+            ROLES.format(**names),
+            for_each([*schemas, home], CREATION),
+            VERSIONS.format(**names),
+            for_each(schemas, OWNERSHIP),
+            for_each(schemas, RIGHTS),
+            END.format(**names),
+        ]
+    )
+
+
+def problem_with_application_role(
+    project: Project, connection: Connection, owner: str
+) -> str | None:
+    """What the application's role may do and should not, or should and may not, with the remedy;
+    None if its privileges are right.
+
+    Args:
+        connection: a connection of the application.
+        owner: the role that migrates.
+    """
+    version_table = configuration_of(project, connection).version_table.name
+    for schema in dict.fromkeys(map(schema_name, project.schemas)):
+        if problem := _problem_in_schema(connection, schema, owner, version_table):
+            return problem
+    return None
+
+
+def _problem_in_schema(
+    connection: Connection, schema: str, owner: str, version_table: str
+) -> str | None:
+    values = {"schema": schema, "owner": owner, "version": version_table}
+    row = connection.execute(PRIVILEGES, values).one()
+    connection.rollback()
+    too_much = [
+        words
+        for is_so, words in (
+            (row.is_superuser, "is a superuser"),
+            (row.is_member, f'is a member of "{owner}", the role that migrates'),
+            (row.owns_database, "owns the database"),
+            (row.may_create, "may create tables"),
+            (row.owns_tables, "owns tables"),
+            (row.writes_version, "may write to the version table"),
+        )
+        if is_so
+    ]
+    remedy = "`uv run db roles` prints SQL that corrects this."
+    if too_much:
+        return (
+            f'The application\'s role "{row.role}" {" and ".join(too_much)}, so it can change the '
+            f"schema. {remedy}"
+        )
+    unreadable = one_line(row.unreadable or "") if row.may_use else f'schema "{schema}"'
+    if unreadable:
+        return f'The application\'s role "{row.role}" may not read {unreadable}. {remedy}'
+    return None
+
+
+PRIVILEGES = text(
+    """
+    WITH tables AS (
+        SELECT c.oid, c.relname, c.relowner
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = :schema AND c.relkind IN ('r', 'p')
+    )
+    SELECT current_user AS role,
+           u.rolsuper AS is_superuser,
+           EXISTS (SELECT FROM pg_roles o WHERE o.rolname = :owner
+                   AND pg_has_role(current_user, o.oid, 'MEMBER')) AS is_member,
+           (SELECT datdba = u.oid FROM pg_database WHERE datname = current_database()) AS owns_database,
+           coalesce(has_schema_privilege(n.oid, 'CREATE'), false) AS may_create,
+           coalesce(has_schema_privilege(n.oid, 'USAGE'), true) AS may_use,
+           EXISTS (SELECT FROM tables WHERE relowner = u.oid) AS owns_tables,
+           EXISTS (SELECT FROM tables WHERE relname = :version
+                   AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')) AS writes_version,
+           (SELECT string_agg(relname, ', ' ORDER BY relname) FROM tables WHERE relname <> :version
+            AND NOT has_table_privilege(oid, 'SELECT')) AS unreadable
+    FROM pg_roles u LEFT JOIN pg_namespace n ON n.nspname = :schema
+    WHERE u.rolname = current_user
+    """
+)
+
+ROLES = """\
+-- Run this in database {database}, as a superuser or as a role with CREATEROLE that owns the
+-- database. You can run it again, also while the application runs: if it cannot acquire a lock in
+-- time, it fails and changes nothing.
+BEGIN;
+SET LOCAL lock_timeout = '3s';
+
+DO {tag} BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {owner_text}) THEN
+        CREATE ROLE {owner} LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {application_text}) THEN
+        CREATE ROLE {application} LOGIN;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = {application_text} AND rolsuper) THEN
+        RAISE EXCEPTION 'role % is a superuser, so no privilege restricts it', {application_text}
+            USING HINT = 'Choose another role for DB_USER, or run ALTER ROLE … NOSUPERUSER.';
+    END IF;
+    IF pg_has_role({application_text}, {owner_text}, 'MEMBER') THEN
+        RAISE EXCEPTION 'role % is a member of %', {application_text}, {owner_text}
+            USING HINT = 'REVOKE the membership, or choose another role for DB_USER.';
+    END IF;
+    -- Changing the owner of an object requires membership in the new owner.
+    IF NOT pg_has_role(current_user, {owner_text}, 'MEMBER') THEN
+        GRANT {owner} TO CURRENT_USER;
+    END IF;
+    IF EXISTS (SELECT FROM pg_database WHERE datname = current_database()
+                                         AND datdba = quote_ident({application_text})::regrole) THEN
+        ALTER DATABASE {database} OWNER TO {owner};
+    END IF;
+END {tag};
+
+-- Both roles may connect. Only the owner may create objects.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC, {application};
+GRANT CONNECT ON DATABASE {database} TO {application};
+GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {owner};
+"""
+
+CREATION = """\
+CREATE SCHEMA IF NOT EXISTS {schema};
+DO {tag} BEGIN
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = {schema_text}
+                                          AND nspowner = quote_ident({application_text})::regrole) THEN
+        ALTER SCHEMA {schema} OWNER TO {owner};
+    END IF;
+END {tag};
+REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {application};
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
+GRANT USAGE ON SCHEMA {schema} TO {application};
+"""
+
+VERSIONS = """\
+-- Create the version table before the first migration, so that the application cannot write to it.
+CREATE TABLE IF NOT EXISTS {version_table} (
+    version_num varchar(32) NOT NULL,
+    CONSTRAINT {version_key} PRIMARY KEY (version_num)
+);
+"""
+
+OWNERSHIP = """\
+-- Give the existing objects to the owner, except those that belong to an extension.
+DO {tag}
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER %s %s OWNER TO %I',
+                      CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+                                     WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
+                                     WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+                      c.oid::regclass, {owner_text})
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = {schema_text} AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+          AND c.relowner <> quote_ident({owner_text})::regrole
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND (
+              d.deptype = 'e' OR (d.deptype IN ('a', 'i') AND c.relkind = 'S')))
+        UNION ALL
+        SELECT format('ALTER TYPE %s OWNER TO %I', t.oid::regtype, {owner_text})
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE n.nspname = {schema_text} AND t.typtype IN ('e', 'd', 'r')
+          AND t.typowner <> quote_ident({owner_text})::regrole
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+        UNION ALL
+        SELECT format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, {owner_text})
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = {schema_text} AND p.proowner <> quote_ident({owner_text})::regrole
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype IN ('e', 'i'))
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END {tag};
+"""
+
+RIGHTS = """\
+-- The application reads and writes rows, in existing tables and in those of later revisions.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {application};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {application};
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema}
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {application};
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema}
+    GRANT USAGE, SELECT ON SEQUENCES TO {application};
+"""
+
+END = """\
+ALTER TABLE {version_table} OWNER TO {owner};
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {version_table} FROM {application};
+
+COMMIT;
+
+-- New roles have no password yet. In psql:
+--   \\password {owner}
+--   \\password {application}
+"""

@@ -1,0 +1,91 @@
+"""Queries and changes in the project's git repository."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from alembic.util import CommandError
+
+from alembic_live.history.files import remove_compiled
+from alembic_live.project import Project
+
+# The first one that exists is the main branch.
+MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+def git(project: Project, *arguments: str) -> str:
+    """The output of a git command.
+
+    Raises:
+        CommandError: the command fails; the text is git's.
+    """
+    done = _run(project, *arguments)
+    if done is None or done.returncode != 0:
+        reason = done.stderr.strip() if done else "git is not installed"
+        raise CommandError(f"git {' '.join(arguments)}: {reason}")
+    return done.stdout
+
+
+def try_git(project: Project, *arguments: str) -> str:
+    """The output of a git command. Empty if it fails or git is not installed."""
+    done = _run(project, *arguments)
+    return done.stdout if done and done.returncode == 0 else ""
+
+
+def is_committed(project: Project, path: Path) -> bool:
+    """Whether git tracks a file, and the file has no uncommitted changes."""
+    kept = path in tracked(project, path.parent)
+    return kept and not try_git(project, "status", "--porcelain", "--", project.relative(path))
+
+
+def has_commit(project: Project, revision: str) -> bool:
+    """Whether the repository has a commit of this name."""
+    done = _run(project, "rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}")
+    return done is not None and done.returncode == 0
+
+
+def tracked(project: Project, folder: Path) -> set[Path]:
+    """The files of a folder that git tracks. Empty without a repository."""
+    done = _run(project, "ls-files", "-z", "--", str(folder))
+    if done is None or done.returncode != 0:
+        return set()
+    return {project.folder / name for name in done.stdout.split("\0") if name}
+
+
+def files_in_commit(project: Project, commit: str, folder: Path) -> set[Path]:
+    """The files that a folder has in a commit.
+
+    Raises:
+        CommandError: git fails; the text is git's.
+    """
+    listed = git(
+        project, "ls-tree", "-r", "-z", "--name-only", commit, "--", project.relative(folder)
+    )
+    return {project.folder / name for name in listed.split("\0")}
+
+
+def remove(project: Project, paths: Sequence[Path]) -> None:
+    """Remove files and their compiled forms, through git if it tracks them."""
+    known = {
+        file for folder in {path.parent for path in paths} for file in tracked(project, folder)
+    }
+    kept = [str(path) for path in paths if path.exists() and path in known]
+    if kept:
+        try_git(project, "rm", "--quiet", "--force", "--", *kept)
+    for path in paths:
+        path.unlink(missing_ok=True)
+        remove_compiled(path)
+
+
+def main_branch(project: Project) -> str | None:
+    """The main branch. None without git, or if there is no such branch yet."""
+    return next((name for name in MAIN_BRANCHES if has_commit(project, name)), None)
+
+
+def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            ["git", "-C", project.folder, *arguments], check=False, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,286 @@
+"""Undocumented parts of Alembic."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from warnings import WarningMessage
+
+import alembic
+from alembic import context
+from alembic.autogenerate import render
+from alembic.autogenerate.api import AutogenContext
+from alembic.config import Config
+from alembic.operations import ops
+from alembic.runtime import migration as alembic_migration
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from alembic.script import revision as alembic_revision
+from alembic.util import CommandError
+
+from alembic_live.internals import Internal, absent, attribute, require
+
+LIBRARY = "alembic"
+
+StepsOf = Callable[[tuple[str, ...], MigrationContext], Any]
+
+# The commands that move the database to a revision.
+_CHANGING = ("upgrade", "downgrade", "stamp")
+
+
+# The steps of a command
+
+
+def moves_the_database(command: str | None) -> bool:
+    """Whether the command in progress moves the database to a revision.
+
+    `context.get_revision_argument()` is public, but how it says that there is none is not.
+
+    Args:
+        command: the name of the command, if it is known.
+
+    Raises:
+        IncompatibleLibraryError: the command has no such argument, though it should.
+    """
+    try:
+        context.get_revision_argument()
+    except KeyError as error:
+        if error.args == ("destination_rev",):
+            if command in _CHANGING:
+                raise absent(LIBRARY, f"the revision argument of {command}") from error
+            return False
+    except CommandError:
+        pass  # it is an unknown or an ambiguous one
+    return True
+
+
+def steps_of(migration: MigrationContext, heads: tuple[str, ...]) -> list[Any]:
+    """The steps that the command in progress would take from some revisions.
+
+    The commands give Alembic a function for that, which only `MigrationContext.opts` has.
+
+    Raises:
+        IncompatibleLibraryError: there is no such function, or a step has another form.
+        CommandError: there is no way to the revision that the command names.
+    """
+    function = migration.opts.get("fn")
+    if not callable(function):
+        raise absent(LIBRARY, 'MigrationContext.opts["fn"]')
+    steps = list(function(heads, migration))
+    for step in steps:
+        if is_revision_step(step):
+            # What a revision does. It is wrapped, to protect the revision's transaction.
+            if not callable(vars(step).get("migration_fn")):
+                raise absent(LIBRARY, "RevisionStep.migration_fn")
+            if not isinstance(getattr(step, "is_upgrade", None), bool):
+                raise absent(LIBRARY, "RevisionStep.is_upgrade")
+            if not isinstance(getattr(step, "revision", None), Script):
+                raise absent(LIBRARY, "RevisionStep.revision")
+        elif not isinstance(step, alembic_migration.StampStep):
+            raise absent(LIBRARY, "RevisionStep and StampStep as the only steps")
+    return steps
+
+
+def is_revision_step(step: object) -> bool:
+    """Whether a step runs a revision. Those of `stamp` do not."""
+    return isinstance(step, alembic_migration.RevisionStep)
+
+
+def step_of(script: ScriptDirectory, revision: str, *, is_upgrade: bool) -> Any:
+    """The step that runs one revision. Alembic's public commands take a target instead, which may
+    need others first.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not make one from a script.
+    """
+    require(STEPS)
+    make = alembic_migration.MigrationStep.downgrade_from_script
+    if is_upgrade:
+        make = alembic_migration.MigrationStep.upgrade_from_script
+    return make(script.revision_map, script.get_revision(revision))
+
+
+STEPS = (
+    attribute(LIBRARY, "alembic.runtime.migration", "MigrationStep.upgrade_from_script"),
+    attribute(LIBRARY, "alembic.runtime.migration", "MigrationStep.downgrade_from_script"),
+)
+
+
+def configured_with(migration: MigrationContext, steps: StepsOf) -> MigrationContext:
+    """The context of the command in progress, configured again with everything that env.py gave and
+    with other steps.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not take the steps.
+    """
+    with _quiet():  # it has logged the same before
+        context.configure(connection=migration.connection, **(migration.opts | {"fn": steps}))
+    configured = context.get_context()
+    if configured.opts.get("fn") is not steps:
+        raise absent(LIBRARY, "context.configure(fn=…)")
+    return configured
+
+
+def option(migration: MigrationContext, name: str) -> Any:
+    """An argument of `context.configure()` or of the command, such as `include_name` or `dont_mutate`;
+    None if it is not given.
+    """
+    return migration.opts.get(name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger(MigrationContext.__module__)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@cache
+def _probe() -> MigrationContext:
+    opts = {"fn": _no_steps, "purge": True, "version_table": "t", "version_table_schema": "s"}
+    with _quiet():
+        return MigrationContext.configure(dialect_name="postgresql", opts=opts)
+
+
+def _no_steps(_heads: tuple[str, ...], _migration: MigrationContext) -> Sequence[Any]:
+    return ()
+
+
+# What `upgrade`, `downgrade` and `stamp` need, besides what `steps_of` checks on the steps.
+MIGRATION = (
+    Internal(LIBRARY, "MigrationContext.opts", lambda: _probe().opts["fn"] is _no_steps),
+    Internal(LIBRARY, "MigrationContext.purge", lambda: _probe().purge is True),
+    Internal(LIBRARY, "MigrationContext.version_table", lambda: _probe().version_table == "t"),
+    Internal(
+        LIBRARY,
+        "MigrationContext.version_table_schema",
+        lambda: _probe().version_table_schema == "s",
+    ),
+    attribute(LIBRARY, "alembic.runtime.migration", "MigrationContext.autocommit_block"),
+    attribute(LIBRARY, "alembic.runtime.migration", "RevisionStep"),
+    attribute(LIBRARY, "alembic.runtime.migration", "StampStep"),
+    attribute(LIBRARY, "alembic.script.revision", "MultipleHeads"),
+    attribute(LIBRARY, "alembic.script.revision", "ResolutionError"),
+)
+
+
+# The command line
+
+
+def command_of(config: Config) -> str | None:
+    """The name of the command that Alembic's command line runs; None if it is not known. Then it
+    counts as one that may do anything.
+    """
+    command = getattr(config.cmd_opts, "cmd", None)  # the function, and the names of its arguments
+    return command[0].__name__ if command else None
+
+
+# The history
+
+
+def walked(
+    script: ScriptDirectory, walk: Callable[[], Iterable[Script]], target: str, command: str
+) -> list[Script]:
+    """The revisions of a walk by `script.iterate_revisions`, whose errors Alembic does not document.
+
+    Args:
+        script: the history.
+        walk: the walk.
+        target: the target of the command, for messages.
+        command: the name of the command, for messages.
+
+    Raises:
+        CommandError: Alembic's commands have the same sentences.
+        IncompatibleLibraryError: the errors are not the expected ones.
+    """
+    require(HISTORY)
+    try:
+        return list(walk())
+    except alembic_revision.RangeNotAncestorError:
+        raise CommandError(
+            f"Destination {target} is not a valid {command} target from current head(s)"
+        ) from None
+    except (alembic_revision.MultipleHeads, alembic_revision.ResolutionError) as error:
+        script.get_revisions(target)  # raises the sentence
+        raise CommandError(str(error)) from None
+    except alembic_revision.RevisionError as error:
+        raise CommandError(str(error)) from None
+
+
+HISTORY = tuple(
+    attribute(LIBRARY, "alembic.script.revision", name)
+    for name in ("MultipleHeads", "RangeNotAncestorError", "ResolutionError", "RevisionError")
+)
+
+
+def is_about_several_heads(error: BaseException) -> bool:
+    """Whether Alembic's error says that there are several heads and one is needed."""
+    return isinstance(error.__cause__, alembic_revision.MultipleHeads)
+
+
+def is_about_an_unknown_revision(error: BaseException) -> bool:
+    """Whether Alembic's error says that no file has a revision."""
+    return isinstance(error.__cause__, alembic_revision.ResolutionError)
+
+
+def is_about_a_database_behind(error: BaseException) -> bool:
+    """Whether Alembic refuses to compare a database that is not at the newest revision. It has only
+    the text. If that changes, it is shown as it is.
+    """
+    return str(error) == "Target database is not up to date."
+
+
+_TWICE = re.compile(r"Revision (\S+) is present more than once")
+_MISSING = re.compile(r"Revision (\S+) referenced from .* is not present")
+
+
+def flaw_in_history(warning: WarningMessage) -> tuple[str, str] | None:
+    """What Alembic warns of when it loads the revisions, before it goes on with one of two files or
+    fails: `twice` or `missing`, and the revision; `unknown` and the text of any other warning; None
+    if other code warns.
+    """
+    text = str(warning.message)
+    if found := _TWICE.match(text):
+        return "twice", found[1]
+    if found := _MISSING.match(text):
+        return "missing", found[1]
+    is_alembics = Path(alembic.__file__).parent in Path(warning.filename).parents
+    return ("unknown", text) if is_alembics and warning.category is UserWarning else None
+
+
+# Autogenerate
+
+_CALL = re.compile(r"(?:\w+\.)*(\w+)(\(.*\))", re.DOTALL)
+
+
+def rendered(context: AutogenContext, operation: ops.MigrateOperation) -> str:
+    """What autogenerate writes for an operation. The public function takes a whole script.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the function.
+    """
+    require(AUTOGENERATE)
+    return render.render_op_text(context, operation)
+
+
+def rendered_call(context: AutogenContext, operation: ops.MigrateOperation) -> tuple[str, str]:
+    """The name of the function that autogenerate calls for an operation, without `op.`, and its
+    arguments in parentheses.
+
+    Raises:
+        IncompatibleLibraryError: it is not a single call.
+    """
+    call = _CALL.fullmatch(rendered(context, operation).strip())
+    if call is None:
+        raise absent(LIBRARY, f"a single call for {type(operation).__name__} in autogenerate")
+    return call[1], call[2]
+
+
+AUTOGENERATE = (attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),)

@@ -1,0 +1,38 @@
+"""What is used of asyncpg though its documentation does not have it."""
+
+import inspect
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from alembic_live.internals import Internal, require
+
+LIBRARY = "asyncpg"
+
+
+def connection_class(with_socket: Callable[[socket.socket], None]) -> Any:
+    """A class of connections that call a function with their socket. asyncpg has no parameters for
+    the options of a socket (https://github.com/MagicStack/asyncpg/issues/606). `connect()` takes
+    the class; the arguments that it makes one with are not documented.
+
+    Raises:
+        IncompatibleLibraryError: they are not the expected ones.
+    """
+    require(CONNECTION)
+
+    class Connection(asyncpg.Connection):  # type: ignore[misc]
+        def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:
+            super().__init__(protocol, transport, *rest)
+            with_socket(transport.get_extra_info("socket"))
+
+    return Connection
+
+
+def _takes_a_transport() -> bool:
+    arguments = list(inspect.signature(asyncpg.Connection.__init__).parameters)
+    return arguments[1:3] == ["protocol", "transport"]
+
+
+CONNECTION = (Internal(LIBRARY, "Connection(protocol, transport, …)", _takes_a_transport),)

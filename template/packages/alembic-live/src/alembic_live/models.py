@@ -1,0 +1,83 @@
+"""Imports the models: a table whose model nobody imports looks like one to drop."""
+
+import traceback
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from alembic.util import CommandError
+from sqlalchemy.exc import NoReferenceError
+from sqlalchemy.sql.schema import SchemaItem
+
+from alembic_live.project import Project
+
+
+def load_models(project: Project) -> None:
+    """Import every module of the project's models, so that the metadata knows every table.
+
+    Raises:
+        CommandError: a module cannot be imported, or a foreign key refers to a table that no model
+            has; the text names the place and the reason.
+    """
+    for name in project.models:
+        _import(name)
+        for found in model_modules(name):
+            _import(found)
+    try:
+        for metadata in project.metadatas:
+            for table in metadata.tables.values():
+                assert all(key.column is not None for key in table.foreign_keys)
+    except NoReferenceError as error:
+        raise CommandError(
+            f"A foreign key in the models refers to a table that does not exist, so nothing was "
+            f"compared: {error}"
+        ) from error
+
+
+def is_view(table: SchemaItem) -> bool:
+    """Whether a table of the models is a view. Revisions create views with op.execute."""
+    return bool(getattr(table, "is_view", False) or table.info.get("is_view"))
+
+
+def model_modules(name: str) -> Iterator[str]:
+    """The modules in a package, at any depth; none for a module."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return
+    for folder in spec.submodule_search_locations:
+        for path in sorted(Path(folder).rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            if parts != ("__init__",):
+                yield ".".join([name, *(part for part in parts if part != "__init__")])
+
+
+def _import(name: str) -> None:
+    try:
+        import_module(name)
+    except (Exception, SystemExit) as error:
+        raise CommandError(
+            f"The models in {name} cannot be loaded, so nothing was compared: their tables would "
+            f"look as if they had to be dropped. {type(error).__name__} at "
+            f"{_place(error, name)}: {error}"
+        ) from error
+
+
+def _place(error: BaseException, name: str) -> str:
+    """file:line in the project's code, or in the text that is not Python."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    own = folder_of(name.partition(".")[0])
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if own and Path(frame.filename).is_relative_to(own)
+    ]
+    return places[-1] if places else name
+
+
+def folder_of(package: str) -> Path | None:
+    """The folder of a package; None for a module."""
+    spec = find_spec(package)
+    locations = list((spec and spec.submodule_search_locations) or ())
+    return Path(locations[0]) if locations else None

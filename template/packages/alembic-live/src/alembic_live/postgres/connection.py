@@ -1,0 +1,158 @@
+"""Connections through sync and async drivers, with or without a running event loop."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from alembic_live.address import DEFAULT_PORT, Address
+from alembic_live.internals.sqlalchemy import in_greenlet, wait_for, with_own_pool
+from alembic_live.keepalive import watch_clients
+from alembic_live.postgres.explanations import explain_connection_error
+from alembic_live.postgres.remedies import ORIGIN
+from alembic_live.postgres.watchdog import limited_connecting
+
+Result = TypeVar("Result")
+
+CANCELLED = "The migration was cancelled. What was unfinished is not applied."
+STEP = 0.2  # seconds after which a pause notices that it is cancelled
+
+
+def make_engine(
+    address: Address, *, name: str = "", pooled: bool = False, **options: Any
+) -> Engine:
+    """An engine without a connection pool.
+
+    Args:
+        address: the address of the database.
+        name: the application_name of its connections in pg_stat_activity.
+        pooled: whether a pooler such as PgBouncer may be between the engine and the server.
+        options: further arguments of `create_engine`.
+    """
+    session = {"application_name": name} if name else {}
+    engine = create_engine(
+        address.url,
+        connect_args=address.connect_args(session, pooled=pooled),
+        poolclass=NullPool,
+        hide_parameters=True,
+        **options,
+    )
+    engine.update_execution_options(**{ORIGIN: address.origin})
+    if not pooled:
+        watch_clients(engine)
+    return engine
+
+
+def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """Call `work` with a connection of the engine, and close the connection.
+
+    An async driver gets a separate event loop, as under AsyncConnection.run_sync but without
+    importing the ORM. If a loop is running already, the new one runs in another thread.
+
+    Raises:
+        CommandError: the connection failed; the text says why and what to do.
+    """
+    if not engine.dialect.is_async:
+        with _connected(engine) as connection:
+            return work(connection)
+
+    def work_in_separate_loop() -> Result:
+        separate = with_own_pool(engine)  # a connection cannot be used in another loop
+        try:
+            with _connected(separate) as connection:
+                return work(connection)
+        finally:
+            separate.dispose()
+
+    if not _loop_is_running():
+        return asyncio.run(in_greenlet(work_in_separate_loop))
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, in_greenlet(work_in_separate_loop)).result()
+
+
+def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
+    """Run SQL without parameters. Percent signs have no special meaning in any driver."""
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def pause(connection: Connection, seconds: float, cancelled: threading.Event) -> None:
+    """Wait without blocking the event loop of an async driver.
+
+    Args:
+        connection: the connection whose loop may run.
+        seconds: how long.
+        cancelled: ends the pause when it is set.
+
+    Raises:
+        CommandError: the event is set.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not cancelled.is_set():
+        if connection.dialect.is_async:
+            wait_for(asyncio.sleep(min(left, STEP)))
+        else:
+            cancelled.wait(min(left, STEP))
+    if cancelled.is_set():
+        raise CommandError(CANCELLED)
+
+
+@contextmanager
+def listening(connection: Connection, **listeners: Callable[..., None]) -> Iterator[None]:
+    """Register listeners for the events of a connection during the block, by the events' names.
+
+    https://docs.sqlalchemy.org/en/21/core/events.html#sqlalchemy.events.ConnectionEvents
+    """
+    for name, listener in listeners.items():
+        event.listen(connection, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners.items():
+            event.remove(connection, name, listener)
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Whether the connection is in an `autocommit_block`, so that it has no transaction."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def is_in_transaction(connection: Connection) -> bool:
+    """Whether the server's last message reported a transaction. True if the driver is unknown or
+    the connection is lost.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    match connection.dialect.driver:
+        case "asyncpg":
+            return bool(driver_connection.is_closed() or driver_connection.is_in_transaction())
+        case "psycopg" | "psycopg_async" | "psycopg2":
+            return bool(driver_connection.info.transaction_status)  # 0 is IDLE
+        case _:
+            return True
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    with limited_connecting(engine.url.port or DEFAULT_PORT) as watchdog:
+        try:
+            connection = engine.connect()
+        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+            reason = explain_connection_error(error, engine, watchdog.reason)
+            raise CommandError(reason) from error
+    with connection:
+        yield connection
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,233 @@
+"""The schema of a database, object by object, as pg_dump prints it. pg_dump knows objects that
+Alembic does not.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from textwrap import indent
+from typing import NamedTuple
+
+from alembic.util import CommandError
+
+from alembic_live.address import CONNECT_TIMEOUT, Address
+from alembic_live.postgres.local.binaries import find_binaries
+from alembic_live.printable import one_line
+from alembic_live.sql.lexer import tokens
+from alembic_live.sql.redaction import redacted, redacted_message
+
+VERSION_TABLE = "alembic_version"  # Alembic's default
+
+TIMEOUT = 600  # seconds, for a dump
+
+# Kinds of objects that revisions do not create: they need a superuser, contain secrets, or concern
+# other servers.
+UNMANAGED_KINDS = (
+    *("DATABASE PROPERTIES", "EVENT TRIGGER", "PUBLICATION", "PUBLICATION TABLE"),
+    *("PUBLICATION TABLES IN SCHEMA", "SECURITY LABEL", "SUBSCRIPTION", "SUBSCRIPTION TABLE"),
+    *("USER MAPPING",),
+)
+
+HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
+NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
+# Settings, comments and psql's \restrict between objects. The last line of an object ends with a
+# semicolon, so it does not match.
+BETWEEN_OBJECTS = re.compile(
+    r"--|-- PostgreSQL database dump complete|\\(un)?restrict \w+|SET default_\w+ = [\w']*;|"
+)
+IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
+
+
+class VersionTable(NamedTuple):
+    """The table with the revisions of a database, which is no part of its schema."""
+
+    name: str = VERSION_TABLE
+    schema: str | None = None  # the first on the search path
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+class SchemaObject(NamedTuple):
+    """The identity of an object: `INDEX`, `public`, `ix_notes_title`."""
+
+    kind: str
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        schema = "" if self.schema in ("-", "public") else f"{self.schema}."
+        return f"{self.kind.lower()} {schema}{self.name}"
+
+
+Schema = dict[SchemaObject, str]
+
+
+class Difference(NamedTuple):
+    """How one object differs between two schemas."""
+
+    schema_object: SchemaObject
+    text: str  # a few lines for people
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def read_schema(address: Address, *options: str, version_table: str = VERSION_TABLE) -> Schema:
+    """Every object of a database except the version table, with the SQL that creates it. The
+    objects are in an order in which they can be created. Owners are left out.
+
+    Args:
+        address: the address of the database.
+        options: further options of pg_dump.
+        version_table: the name of the version table.
+
+    Raises:
+        CommandError: pg_dump is not found or fails; the text says why.
+    """
+    found: Schema = {}
+    for obj, sql in _objects(_dump(address, *options)):
+        if obj.name.split(" ")[0] == version_table:
+            continue
+        found[obj] = f"{found[obj]}\n{sql}" if obj in found else sql
+    return found
+
+
+def read_drops(address: Address, *options: str, version_table: str = VERSION_TABLE) -> list[str]:
+    """The statements that drop the same objects, in an order in which they can be dropped."""
+    dump = _dump(address, "--clean", *options)
+    of_versions = re.compile(rf'\."?{re.escape(version_table)}"?(?:[ ;]|$)')
+    header = HEADER.search(dump)
+    preamble = dump[: header.start() if header else 0].splitlines()
+    return [
+        line.removesuffix(";")
+        for line in preamble
+        if line.startswith(("ALTER ", "DROP ")) and not of_versions.search(line)
+    ]
+
+
+def _dump(address: Address, *options: str) -> str:
+    try:
+        done = subprocess.run(
+            [
+                find_binaries() / "pg_dump",
+                "--schema-only",
+                "--no-owner",
+                "--encoding=UTF8",
+                *options,
+                f"--host={address.host}",
+                f"--port={address.port}",
+                f"--username={address.user}",
+            ],
+            check=False,
+            capture_output=True,
+            timeout=TIMEOUT,
+            env=os.environ
+            | {
+                "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+                "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
+                "PGPASSWORD": address.password,
+                "PGSSLMODE": address.sslmode,
+                "PGSSLROOTCERT": address.sslrootcert,
+            },
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"pg_dump did not finish within {TIMEOUT} s.") from None
+    if done.returncode != 0:
+        reason = redacted_message(done.stderr.decode(errors="replace").strip())
+        raise CommandError(f"pg_dump failed: {one_line(' '.join(reason.split()))}")
+    return done.stdout.decode()
+
+
+def comparable(schema: Schema) -> Schema:
+    """The schema without details that do not matter: the order of columns, the names of NOT NULL
+    constraints, the names of identity sequences.
+    """
+    result = {}
+    for obj, sql in schema.items():
+        if identity := IDENTITY.match(sql):
+            table, column = (part.split(".")[-1] for part in identity.groups())
+            obj = SchemaObject("IDENTITY", obj.schema, f"{table}.{column}")
+            sql = re.sub(r"^ *SEQUENCE NAME .*\n", "", sql, flags=re.MULTILINE)
+        elif obj.kind == "TABLE":
+            sql = _with_sorted_columns(NAMED_NOT_NULL.sub(" NOT NULL", sql))
+        result[obj] = sql
+    return result
+
+
+def dump_schema(address: Address, version_table: str = VERSION_TABLE) -> str:
+    """The schema as one text, to compare a database before and after a change."""
+    schema = read_schema(address, "--no-privileges", version_table=version_table)
+    return "\n".join(comparable(schema).values())
+
+
+def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> list[Difference]:
+    """The objects that differ between two `comparable` schemas.
+
+    Args:
+        one: the first schema.
+        other: the second schema.
+        one_name: what people call the first schema.
+        other_name: what people call the second schema.
+    """
+    found = []
+    for obj in sorted(one.keys() | other.keys()):
+        mine, theirs = one.get(obj), other.get(obj)
+        if mine == theirs:
+            continue
+        if mine is None or theirs is None:
+            name = other_name if mine is None else one_name
+            lines = [f"{obj}: only {name}", indent(redacted(mine or theirs or ""), "    ")]
+        else:
+            before, after = redacted(mine).split("\n"), redacted(theirs).split("\n")
+            lines = [f"{obj}:"]
+            if before == after:
+                lines.append("    the difference is not shown, because it may be a secret")
+            for what, i, j, k, m in SequenceMatcher(None, before, after, False).get_opcodes():
+                if what != "equal":
+                    lines += [f"    {_shown(obj, line)}  <- {one_name}" for line in before[i:j]]
+                    lines += [f"    {_shown(obj, line)}  <- {other_name}" for line in after[k:m]]
+        found.append(Difference(obj, "\n".join(lines)))
+    return found
+
+
+def _shown(obj: SchemaObject, line: str) -> str:
+    column = line.strip().removesuffix(",") if obj.kind == "TABLE" else line.strip()
+    return column or "(an empty line)"
+
+
+def _objects(dump: str) -> Iterator[tuple[SchemaObject, str]]:
+    headers = list(HEADER.finditer(dump))
+    ends = [*(header.start() for header in headers[1:]), len(dump)]
+    for header, end in zip(headers, ends, strict=False):
+        name, kind, schema = header.groups()
+        lines = dump[header.end() : end].split("\n")[2:]  # the header ends with a line "--"
+        while lines and BETWEEN_OBJECTS.fullmatch(lines[-1]):
+            del lines[-1]
+        sql = "\n".join(lines).strip("\n")
+        if sql:
+            yield SchemaObject(kind, schema, name), sql
+
+
+def _with_sorted_columns(sql: str) -> str:
+    if not sql.split("\n", 1)[0].endswith("("):
+        return sql
+    head, columns, tail = "", [""], ""
+    depth = 0  # of parentheses
+    for token in tokens(sql):
+        depth -= token.text == ")"
+        if tail or (depth == 0 and token.text == ")"):
+            tail += token.text
+        elif depth == 0:
+            head += token.text
+        elif depth == 1 and token.text == ",":
+            columns.append("")
+        else:
+            columns[-1] += token.text
+        depth += token.text == "("
+    rest = tail.split("\n")
+    end = next((n for n, line in enumerate(rest) if line.endswith(";")), len(rest)) + 1
+    written = sorted(f"    {column.strip()}," for column in columns if column.strip())
+    return "\n".join([head, *written, *rest[:end], *sorted(rest[end:])])

@@ -1,0 +1,80 @@
+"""What to do about a failed connection. The texts name the place where the address is set."""
+
+from typing import Literal
+
+ORIGIN = "alembic_live_origin"  # an engine's execution option with its Address.origin
+
+Kind = Literal["login", "name", "host", "tls", "pooler", "postgres", "running"]
+
+_START = "`uv run db start` starts a local one"
+
+_OF_SETTINGS: dict[Kind, str] = {
+    "login": (
+        "Check DB_USER and DB_PASSWORD (for migrations DB_MIGRATION_USER and "
+        "DB_MIGRATION_PASSWORD, if set). An existing data folder or volume keeps its first "
+        "password."
+    ),
+    "name": "Check DB_NAME, or create the database; `uv run db start` creates a local one.",
+    "host": "Check DB_HOST (for migrations DB_MIGRATION_HOST, if set).",
+    "tls": "Check DB_SSLMODE and DB_SSLROOTCERT: does the server support them?",
+    "pooler": (
+        "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
+        "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
+    ),
+    "postgres": (
+        "Check DB_HOST and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, if "
+        "set). Is it the address of a Postgres server, and does the server work?"
+    ),
+    "running": (
+        f"Is the server running? {_START}. For another server, check DB_HOST "
+        "and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, if set)."
+    ),
+}
+_OF_A_URL: dict[Kind, str] = {
+    "login": (
+        "Check the user and the password in {origin}. An existing data folder or volume keeps its "
+        "first password."
+    ),
+    "name": (
+        "Check the name of the database in {origin}, or create the database; `uv run db start` "
+        "creates a local one."
+    ),
+    "host": "Check the host in {origin}.",
+    "tls": "Check sslmode and sslrootcert in {origin}: does the server support them?",
+    "pooler": (
+        "This is a pooler, not a Postgres server. Put the address of the server into {origin}. If "
+        'the pooler is in session mode, set Project(pooler="session").'
+    ),
+    "postgres": (
+        "Check the host and the port in {origin}. Is it the address of a Postgres server, and does "
+        "the server work?"
+    ),
+    "running": (
+        f"Is the server running? {_START}. For another server, check the host and the port in "
+        "{origin}."
+    ),
+}
+
+_POOLED_SETTINGS = (
+    "Set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the Postgres server. If the pooler is in "
+    "session mode, set DB_POOLER=session instead."
+)
+_POOLED_URL = (
+    "Put the address of the Postgres server into {origin}. If the pooler is in session mode, set "
+    'Project(pooler="session") instead.'
+)
+
+
+def remedy(kind: Kind, origin: str) -> str:
+    """What to do about a failed connection.
+
+    Args:
+        kind: the kind of problem.
+        origin: the place where the address is set. Empty for the DB_* settings.
+    """
+    return _OF_A_URL[kind].format(origin=origin) if origin else _OF_SETTINGS[kind]
+
+
+def without_pooler(origin: str) -> str:
+    """How to connect migrations without a pooler."""
+    return _POOLED_URL.format(origin=origin) if origin else _POOLED_SETTINGS

@@ -1,0 +1,147 @@
+"""Scratch databases: empty databases in which a command replays revisions, dropped afterwards."""
+
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from hashlib import sha256
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from alembic_live.address import Address
+from alembic_live.errors import ConfigurationError
+from alembic_live.postgres import databases
+from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.local.machine import is_running
+from alembic_live.postgres.scratch_names import INFIX, NAME
+from alembic_live.project import Project
+from alembic_live.terminal import tell
+
+HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]  # the machine that creates them
+LONGEST = 20  # characters of the project's name: Postgres truncates long names of databases
+
+ABANDONED_AFTER = 3600  # seconds, for a database without sessions
+
+MAY_CREATE = text("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+ROLES = text("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")
+OWN_DATABASES = text(
+    """
+    SELECT datname, EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
+    FROM pg_database d
+    WHERE starts_with(datname, :prefix) AND pg_has_role(datdba, 'USAGE')
+    """
+)
+
+
+@contextmanager
+def scratch_databases(
+    project: Project, *, on: Address | None = None
+) -> Iterator[Callable[[], Address]]:
+    """A function that creates an empty database on each call. All are dropped at the end.
+
+    They are on the project's server, which has the right version and extensions. If that server is
+    not available, or the role cannot create databases, they are on a local server that is started
+    for them. Alembic logs warnings only: its other entries would look like those of an upgrade.
+
+    Args:
+        project: the project.
+        on: the server to use in any case.
+
+    Raises:
+        CommandError: the local server does not start; the text says why.
+    """
+    prefix = f"{re.sub(r'[^a-z0-9_]', '_', project.name.lower())[:LONGEST]}{INFIX}"
+    with nullcontext(on) if on else _server(project) as server, _without_progress():
+        created: list[Address] = []
+
+        def create_database() -> Address:
+            address = server.replaced(name=_name(prefix, len(created)))
+            created.append(address)
+
+            def create(connection: Connection) -> None:
+                _drop_abandoned(connection, prefix)
+                databases.create(connection, address.name)
+
+            databases.administer(server, create)
+            return address
+
+        def drop(connection: Connection) -> None:
+            for address in created:
+                databases.drop(connection, address.name)
+
+        try:
+            yield create_database
+        finally:
+            if created:
+                databases.administer(server, drop)
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """Let Alembic's loggers log warnings and errors only."""
+    named = logging.getLogger().manager.loggerDict
+    loggers = [logging.getLogger("alembic")] + [
+        logger
+        for name, logger in named.items()
+        if isinstance(logger, logging.Logger) and name.startswith("alembic.") and logger.level
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(max(logger.level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _server(project: Project) -> Iterator[Address]:
+
+    def read(connection: Connection) -> tuple[bool, list[str]]:
+        roles = [str(name) for name in connection.scalars(ROLES)]
+        return bool(connection.scalar(MAY_CREATE)), roles
+
+    may_create, reason = False, "The project's database cannot be reached"
+    roles: list[str] = []
+    with suppress(CommandError, ConfigurationError):
+        address = project.migration_address
+        may_create, roles = with_connection(make_engine(address), read)
+        reason = f'Role "{address.user}" cannot create databases (CREATEDB)'
+    if may_create:
+        yield address
+        return
+
+    from alembic_live.postgres.local.throwaway import throwaway_server
+
+    tell(f"{reason}. The scratch databases are on a local server.")
+    with throwaway_server(project.folder) as local:
+        databases.administer(local, lambda connection: _create_roles(connection, roles))
+        yield local
+
+
+def _create_roles(connection: Connection, names: list[str]) -> None:
+    """Create the roles of the project's server: revisions can refer to them in GRANT."""
+    existing = set(connection.scalars(ROLES))
+    for name in names:
+        if name not in existing:
+            databases.execute(connection, "CREATE ROLE %I", name)
+
+
+def _name(prefix: str, number: int) -> str:
+    return f"{prefix}{int(time.time()):08x}_{HOST}_{os.getpid()}_{number}"
+
+
+def _drop_abandoned(connection: Connection, prefix: str) -> None:
+    """Drop the scratch databases of killed processes."""
+    for name, is_used in connection.execute(OWN_DATABASES, {"prefix": prefix}).all():
+        found = NAME.fullmatch(name.removeprefix(prefix))
+        if found and not is_used:
+            created_at, host, pid = found.groups()
+            is_old = time.time() - int(created_at, 16) > ABANDONED_AFTER
+            if is_old or (host == HOST and not is_running(int(pid))):
+                databases.drop(connection, name)

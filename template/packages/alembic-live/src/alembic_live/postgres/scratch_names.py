@@ -1,0 +1,11 @@
+"""The names of scratch databases, from which other processes see when and where they were created."""
+
+import re
+
+INFIX = "_scratch_"
+NAME = re.compile(r"([0-9a-f]{8})_([0-9a-f]{8})_(\d+)_\d+")  # time, machine and process; no prefix
+
+
+def is_scratch(database: str) -> bool:
+    """Whether a database is a scratch database, by its name."""
+    return bool(NAME.fullmatch(database.rpartition(INFIX)[2])) and INFIX in database

@@ -1,0 +1,403 @@
+"""`Project`: what the library has to know about a service."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError
+from configparser import Error as IniError
+from copy import copy
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
+
+from alembic_live.address import Address
+from alembic_live.engines import address_of
+from alembic_live.errors import ConfigurationError
+from alembic_live.limits import Limits
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import URL, Engine, MetaData, Table
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from alembic_live.settings import DatabaseSettings
+
+Given = TypeVar("Given")
+Pooler = Literal["", "none", "session", "transaction"]
+
+HEAD_FILE = "head.txt"
+INI = "alembic.ini"
+SECTION = "alembic_live"  # of alembic.ini
+EXAMPLE = f"[{SECTION}]\nproject = my_service.database:project"
+
+
+class Project:
+    """A service's metadata, models and database. Every command starts from it.
+
+    The database is that of the settings, of the URL or of the engine, whichever is given. Without
+    any of them it is that of `sqlalchemy.url` in alembic.ini.
+    """
+
+    def __init__(
+        self,
+        *,
+        metadata: MetaData | Sequence[MetaData],
+        models: str | Sequence[str] = (),
+        settings: DatabaseSettings | None = None,
+        url: URL | str | Callable[[], URL | str] | None = None,
+        engine: Callable[[], Engine | AsyncEngine] | None = None,
+        limits: Limits | None = None,
+        pooler: Pooler | None = None,
+        name: str = "",
+    ) -> None:
+        """
+        Args:
+            metadata: the MetaData of the models, or several.
+            models: the packages or modules that define the models. All modules in a package are
+                imported before the models are compared.
+            settings: the DB_* settings.
+            url: the URL of the database, or a function that returns it.
+            engine: a function that returns an engine for migrations. Its pool is not used.
+            limits: the limits of a migration. Default: those of the settings, else `Limits()`.
+            pooler: the mode of a pooler between migrations and the server. Default: DB_POOLER.
+            name: what connections are called in pg_stat_activity. Default: the package of the models.
+        """
+        if sum(given is not None for given in (settings, url, engine)) > 1:
+            raise ConfigurationError(
+                "Project() takes one of settings, url and engine, and several are given."
+            )
+        self.metadata = metadata
+        self.models = (models,) if isinstance(models, str) else tuple(models)
+        self.settings = settings
+        self.url = url
+        self.engine = engine
+        self.limits = limits or (settings.limits if settings else Limits())
+        self.pooler: Pooler = pooler or (settings.DB_POOLER if settings else "")
+        self.name = name or (self.models[0].partition(".")[0] if self.models else "alembic")
+        self._config_file: Path | None = None
+        self._address: Address | None = None
+
+    def __repr__(self) -> str:
+        return f"<Project {self.name}>"
+
+    def located(self, config_file: Path) -> Self:
+        """The same project with the alembic.ini that it was found through."""
+        project = copy(self)
+        project._config_file = config_file.resolve()
+        return project
+
+    def on(self, address: Address) -> Self:
+        """The same project with another database. `run_command` connects there, whatever env.py says."""
+        project = copy(self)
+        project._address = address
+        project.settings, project.url, project.engine = None, None, None
+        project.pooler = "none"
+        return project
+
+    # The models
+
+    @property
+    def metadatas(self) -> tuple[MetaData, ...]:
+        """The metadata as a sequence."""
+        from sqlalchemy import MetaData
+
+        return (self.metadata,) if isinstance(self.metadata, MetaData) else tuple(self.metadata)
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables of the models, in the order in which they can be created."""
+        return [table for metadata in self.metadatas for table in metadata.sorted_tables]
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of the first metadata; None is the first on the search path."""
+        return self.metadatas[0].schema
+
+    @property
+    def schemas(self) -> list[str | None]:
+        """The schemas of the metadata, and of the tables as far as their models are imported. The
+        first is that of the first metadata. None is the first on the search path.
+        """
+        names = [metadata.schema for metadata in self.metadatas]
+        names += sorted({table.schema for table in self.tables if table.schema})
+        return list(dict.fromkeys(names))
+
+    # The database
+
+    @property
+    def migration_address(self) -> Address:
+        """The address that migrations connect to.
+
+        Raises:
+            ConfigurationError: it is not known; the text says what is missing.
+        """
+        if self._address is not None:
+            return self._address
+        if self.settings is not None:
+            return self.settings.migration_address
+        if self.engine is not None:
+            return address_of(self.make_engine(), "Project(engine=…)")
+        if self.url is not None:
+            origin = "the URL of Project(url=…)"
+            url = _called(self.url, origin) if callable(self.url) else self.url
+            return Address.from_url(url, origin)
+        return Address.from_url(
+            _url_in(self.config_file), f"sqlalchemy.url in {self.config_file.name}"
+        )
+
+    def make_engine(self) -> Engine | AsyncEngine:
+        """What the function in `engine` returns.
+
+        Raises:
+            ConfigurationError: it raises.
+        """
+        assert self.engine is not None
+        return _called(self.engine, "Project(engine=…)")
+
+    @property
+    def application_address(self) -> Address:
+        """The address that the application connects to.
+
+        Raises:
+            ConfigurationError: it is not known; the text says what is missing.
+        """
+        return self.settings.address if self.settings else self.migration_address
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether `on()` has given it another database than env.py would connect to."""
+        return self._address is not None
+
+    @property
+    def driver(self) -> str:
+        """SQLAlchemy's name of the driver for migrations; asyncpg if the address is not known."""
+        try:
+            return self.migration_address.driver
+        except ConfigurationError:
+            return "asyncpg"
+
+    def setting(self, name: str, value: str = "") -> str:
+        """What a limit is called for the person who sets it: `DB_MIGRATION_LOCK_WAIT`, or
+        `lock_wait in Project(limits=Limits(…))`.
+
+        Args:
+            name: the name of the limit in Limits.
+            value: the value to set, if the text names one.
+        """
+        if self.settings is not None:
+            return f"DB_MIGRATION_{name.upper()}{f'={value}' if value else ''}"
+        return f"{name}{f'={value!r}' if value else ''} in Project(limits=Limits(…))"
+
+    @property
+    def migration_user(self) -> str:
+        """The role that migrates, as far as it is set; it may be the application's."""
+        if self.settings is not None:
+            return self.settings.DB_MIGRATION_USER
+        return self.migration_address.user
+
+    def url_options(self) -> dict[str, str]:
+        """The values of the `%(DB_…)s` in alembic.ini's URL. Empty if the address is not known: a
+        command that connects then says what is missing.
+        """
+        try:
+            return self.migration_address.url_options
+        except ConfigurationError:
+            return {}
+
+    # The files
+
+    @property
+    def config_file(self) -> Path:
+        """The alembic.ini.
+
+        Raises:
+            ConfigurationError: the project was not found through one.
+        """
+        if self._config_file is None:
+            raise ConfigurationError(
+                "This Project has no alembic.ini yet: load_project() gives it one."
+            )
+        return self._config_file
+
+    @property
+    def folder(self) -> Path:
+        """The folder of alembic.ini."""
+        return self.config_file.parent
+
+    def relative(self, path: Path) -> str:
+        """The path from the project's folder, if it is in there, with forward slashes."""
+        inside = path.is_relative_to(self.folder)
+        return path.relative_to(self.folder).as_posix() if inside else str(path)
+
+    @property
+    def config(self) -> Config:
+        """Alembic's configuration, read from the file each time."""
+        from alembic.config import Config
+
+        return Config(self.config_file, toml_file=self.folder / "pyproject.toml")
+
+    @property
+    def script(self) -> ScriptDirectory:
+        """The history of revisions, read from the files each time."""
+        from alembic.script import ScriptDirectory
+
+        return ScriptDirectory.from_config(self.config)
+
+    @property
+    def versions(self) -> Path:
+        """The folder of new revisions."""
+        return Path(self.script.versions)
+
+    @property
+    def head_file(self) -> Path:
+        """The file that names the newest revision."""
+        return Path(self.script.dir) / HEAD_FILE
+
+
+def load_project(config_file: Path) -> Project:
+    """The project that an alembic.ini names: `[alembic_live] project = module:attribute`.
+
+    Raises:
+        ConfigurationError: it names none, or what it names cannot be imported or is no `Project`.
+    """
+    parser = read_ini(config_file)
+    named = parser.get(SECTION, "project", fallback="", raw=True).strip()
+    module, _, attribute = named.partition(":")
+    if not module or not attribute:
+        raise ConfigurationError(
+            f"{config_file} does not name the project. Add to it:\n\n{EXAMPLE}\n\nwhere `project` is "
+            "an alembic_live.Project."
+        )
+    add_to_path(config_file)
+    try:
+        project = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise ConfigurationError(
+                f"{config_file}: [{SECTION}] project names {named}, and there is no module {error.name}. "
+                "Install the service (`uv sync`), or add its folder to prepend_sys_path."
+            ) from None
+        raise
+    except AttributeError:
+        raise ConfigurationError(
+            f"{config_file}: [{SECTION}] project names {named}, and module {module} has no {attribute}."
+        ) from None
+    if not isinstance(project, Project):
+        raise ConfigurationError(
+            f"{config_file}: [{SECTION}] project names {named}, which is a "
+            f"{type(project).__name__} and no alembic_live.Project."
+        )
+    return project.located(config_file)
+
+
+def _called(function: Callable[[], Given], origin: str) -> Given:
+    """The result of a function of the team.
+
+    Raises:
+        ConfigurationError: it raises an error; the text names the function.
+    """
+    try:
+        return function()
+    except ConfigurationError:
+        raise
+    except KeyError as error:
+        raise ConfigurationError(
+            f"The database is not known: the function in {origin} raises KeyError for {error}. Is it "
+            "a variable that is not set?"
+        ) from error
+    except Exception as error:  # whose text may hold a password
+        raise ConfigurationError(
+            f"The database is not known: the function in {origin} raises {type(error).__name__}. "
+            "Call it by itself to see why."
+        ) from error
+
+
+def find_config_file(folder: Path) -> Path | None:
+    """The nearest alembic.ini, from a folder upwards."""
+    return next(
+        (step / INI for step in (folder, *folder.parents) if (step / INI).is_file()),
+        None,
+    )
+
+
+def read_ini(config_file: Path) -> ConfigParser:
+    """The contents of an alembic.ini, where `%(here)s` is its folder.
+
+    Raises:
+        ConfigurationError: it cannot be read. The text quotes no line: it may hold a password.
+    """
+    parser = ConfigParser({"here": config_file.resolve().parent.as_posix().replace("%", "%%")})
+    try:
+        read = parser.read(config_file, encoding="utf-8")
+    except (IniError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{config_file} cannot be read: {why_unreadable(error)}."
+        ) from None
+    if not read:
+        raise ConfigurationError(f"There is no file {config_file}.")
+    return parser
+
+
+def why_unreadable(error: IniError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read. The text of the error quotes a line, which may hold a password."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, (DuplicateSectionError, DuplicateOptionError)):
+        return f"line {error.lineno} repeats a section or a setting"
+    lines = [number for number, _ in getattr(error, "errors", ())] or [
+        getattr(error, "lineno", "?")
+    ]
+    return f"line {', '.join(map(str, lines))} is neither a [section] nor name = value"
+
+
+def _url_in(config_file: Path) -> str:
+    try:
+        url = read_ini(config_file).get("alembic", "sqlalchemy.url", fallback="")
+    except IniError:
+        url = ""
+    if not url:
+        raise ConfigurationError(
+            f"The database is not known: give Project() the settings, a url or an engine, or set "
+            f"sqlalchemy.url in {config_file}."
+        )
+    return url
+
+
+def add_to_path(config_file: Path) -> None:
+    """Put the folders of Alembic's prepend_sys_path before others. Alembic starts from the current
+    folder, and this from the file's. Without the setting it is the folder of the file.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    import os
+    import re
+
+    parser = read_ini(config_file)
+    value = parser.get("alembic", "prepend_sys_path", fallback="")
+    separator = os.pathsep if parser.get("alembic", "path_separator", fallback="") == "os" else None
+    parts = value.split(separator) if separator else re.split(r"[\s,:]+", value)
+    parts = [part.strip() for part in parts if part.strip()]
+    for part in reversed(parts or _paths_in_pyproject(config_file) or ["."]):
+        path = str((config_file.resolve().parent / part).resolve())
+        # In front, also if it is there already: another project in the environment may have a
+        # package of the same name.
+        sys.path[:] = [path, *(each for each in sys.path if each != path)]
+
+
+def _paths_in_pyproject(config_file: Path) -> list[str]:
+    """prepend_sys_path in `[tool.alembic]`, where `alembic init --template pyproject` puts it."""
+    path = config_file.resolve().with_name("pyproject.toml")
+    if not path.is_file():
+        return []
+    import tomllib
+
+    try:
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except ValueError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    here = config_file.resolve().parent.as_posix()
+    found = tools.get("alembic", {}).get("prepend_sys_path", [])
+    return [str(each).replace("%(here)s", here) for each in found]

@@ -1,0 +1,267 @@
+"""Applies revisions: one process at a time, one transaction per revision, short waits for locks.
+
+An upgrade has these guards, each in a module of its name:
+
+- Settings of the session (`session`): the server notices a killed client, and timeouts of the role
+  do not apply.
+- The migration lock (`lock`).
+- Limits on each statement (`timeouts`), and on all waits of a transaction together (`blockers`).
+- Retries of a revision (`retries`), of a statement in an autocommit_block (`autocommit`), and of a
+  concurrent operation (`operations.non_transactional.with_retries`).
+- The refusal of a statement that would end the revision's transaction (`revision_transaction`).
+- After SIGTERM or SIGINT, the end of the session, and a report (`interruption`).
+
+After `kill -9` Postgres frees the lock and rolls back the transaction in progress. What an
+autocommit_block leaves, such as an invalid index, is repaired by the operations of alembic_live when
+the revision runs again (`operations.indexes`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect
+from sqlalchemy.schema import CreateSchema
+
+from alembic_live.history.graph import describe_unknown, replaced_by, unknown_revisions
+from alembic_live.internals.alembic import (
+    configured_with,
+    moves_the_database,
+    option,
+    steps_of,
+)
+from alembic_live.internals.sqlalchemy import driver_error
+from alembic_live.interruption import ENDING, reported_by, within
+from alembic_live.postgres.connection import pause
+from alembic_live.postgres.watchdog import limited
+from alembic_live.project import Project
+from alembic_live.runtime.autocommit import retried_statements
+from alembic_live.runtime.blockers import Blockers
+from alembic_live.runtime.explanations import explain_driver_error
+from alembic_live.runtime.outcome import describe_outcome
+from alembic_live.runtime.program import command_of
+from alembic_live.runtime.retries import RETRIES, Retries
+from alembic_live.runtime.revision_transaction import RevisionTransaction
+from alembic_live.runtime.session import end_session, locked_session
+from alembic_live.runtime.timeouts import timeouts
+from alembic_live.sql.quoting import word
+
+log = logging.getLogger("alembic.migrations")
+
+
+def apply(project: Project) -> None:
+    """`context.run_migrations()`, safe for concurrent replicas and for a database in use.
+
+    A command that changes the database (upgrade, downgrade, stamp) returns if there is nothing to do.
+    Otherwise it takes the migration lock and looks again. A revision that cannot acquire a lock in
+    time is rolled back and retried.
+
+    Raises:
+        CommandError: the database has a revision that the code lacks; another process holds the
+            migration lock for too long; no try acquired a lock; or a pooler is in between.
+    """
+    migration = context.get_context()
+    if context.is_offline_mode() or not moves_the_database(command_of(context.config)):
+        _run_without_guards(migration)
+        return
+
+    connection = migration.connection
+    assert connection is not None
+    schema = migration.version_table_schema
+    cancelled = context.config.attributes.get("cancelled") or threading.Event()
+    wait = partial(pause, connection, cancelled=cancelled)
+    purge = migration.purge  # `stamp --purge` works in any state
+    if purge:  # let an unknown target fail before the table is emptied
+        steps_of(migration, ())
+    elif _steps(project, migration) is None:
+        return
+    with locked_session(project, connection, schema, pause=wait) as pid:
+        steps = [] if purge else _steps(project, migration)
+        if steps is None:
+            log.info("Another process has applied everything.")
+            return
+        pending = PendingSteps(steps, cancelled)
+        if not purge:
+            migration = configured_with(migration, pending.remaining)
+        create_schema(schema)
+        _run_with_guards(project, migration, pending, pid, wait)
+
+
+def _run_without_guards(migration: MigrationContext) -> None:
+    """Run a command that writes SQL or leaves the database at its revision."""
+    create_schema(migration.version_table_schema)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _run_with_guards(
+    project: Project,
+    migration: MigrationContext,
+    pending: "PendingSteps",
+    pid: int,
+    wait: Callable[[float], None],
+) -> None:
+    """Run the pending steps with limits, retries and a report after a signal.
+
+    Args:
+        project: the project.
+        migration: Alembic's context, which takes its steps from `pending`.
+        pending: the steps.
+        pid: the process id of the session, which holds the migration lock.
+        wait: sleeps for a number of seconds.
+    """
+    connection = migration.connection
+    assert connection is not None
+    limits = project.limits
+    blockers = Blockers(connection, pid, lock_wait=limits.lock_wait)
+    settings = (project.setting("lock_wait"), project.setting("lock_retries"))
+    retries = Retries(connection, blockers, limits.lock_retries + 1, wait, settings)
+    context.config.attributes[RETRIES] = retries  # for `operations`
+    transaction = RevisionTransaction(migration)
+    with (
+        reported_by(partial(_end, migration, pending, transaction, pid)),
+        # Before `watching`, so that its own statements are not watched.
+        timeouts(
+            connection, lock_wait=limits.lock_wait, statement=limits.statement_timeout, pid=pid
+        ),
+        blockers.watching(),
+        retried_statements(connection, retries),
+        transaction.kept(pending.steps),
+    ):
+        _run(connection, transaction, retries)
+        pending.require_done()
+
+
+def _end(
+    migration: MigrationContext, pending: "PendingSteps", transaction: RevisionTransaction, pid: int
+) -> str:
+    """End the session after a signal. Return sentences about the outcome."""
+    assert migration.connection is not None
+    end = partial(
+        end_session,
+        migration.connection.engine,
+        pid,
+        schema=migration.version_table_schema,
+        table=migration.version_table,
+    )
+    heads = within(ENDING, end)
+    return describe_outcome(pending.done, pending.steps, heads, is_split=transaction.is_split)
+
+
+class PendingSteps:
+    """The steps that a command has yet to take. After a retry Alembic starts over, and asks for the
+    steps again: this leaves out those that are done, for relative targets (`+2`) too.
+    """
+
+    def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
+        self.steps = list(steps)
+        self.done: list[Any] = []
+        self.cancelled = cancelled
+
+    def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
+        """The remaining steps. Alembic asks for the next one after each commit."""
+        assert migration.connection is not None
+        while self.steps:
+            pause(migration.connection, 0, self.cancelled)
+            began = time.monotonic()
+            yield self.steps[0]
+            self.done.append(step := self.steps.pop(0))
+            log.info("Finished %s in %.2f s", step, time.monotonic() - began)
+
+    def require_done(self) -> None:
+        """
+        Raises:
+            CommandError: Alembic has not asked for every step.
+        """
+        if self.steps:
+            raise CommandError(
+                f"Alembic ended before {self.steps[0]}, which the command has to run. What it did "
+                "before that is committed. Look at `uv run alembic current`."
+            )
+
+
+def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
+    """The steps that the command has to take now. None if there is nothing to do, and the version
+    table exists.
+
+    Raises:
+        CommandError: the database has a revision that the code lacks.
+    """
+    connection = migration.connection
+    assert connection is not None
+    try:
+        with limited(connection):
+            current = migration.get_current_heads()
+        unknown = unknown_revisions(context.script, current)
+        if not unknown:
+            steps = steps_of(migration, current)
+            return None if current and not steps else steps
+    finally:
+        connection.rollback()  # Alembic begins the transactions
+    replaced = replaced_by(context.script)
+    if squashed := [revision for revision in unknown if revision in replaced]:
+        raise CommandError(
+            describe_unknown(
+                unknown,
+                f": it was squashed into {replaced[squashed[0]]}. Upgrade the database to that "
+                "revision with the code from before the squash, then deploy this code.",
+            )
+        )
+    upgrades = command_of(context.config) in ("upgrade", None)
+    if project.limits.ahead == "warn" and upgrades:
+        rest = ": newer code has migrated it. Nothing was done."
+        log.warning("%s", describe_unknown(unknown, rest))
+        return None
+    way_out = (
+        f" To let an older version start on a newer database, set {project.setting('ahead', 'warn')}."
+        if upgrades
+        else ""
+    )
+    raise CommandError(
+        describe_unknown(
+            unknown,
+            ": newer code has migrated it, or the revision's file was removed. Deploy the code that "
+            "has it, restore the file, or repair the database: uv run db remove "
+            f"{word(unknown[0])}.{way_out}",
+        )
+    )
+
+
+def _run(connection: Connection, transaction: RevisionTransaction, retries: Retries) -> None:
+    def attempt() -> None:
+        transaction.is_split = False
+        with context.begin_transaction():
+            context.run_migrations()
+
+    try:
+        retries.until_granted(attempt, may_repeat=lambda: not transaction.is_split)
+    except driver_error(connection) as error:
+        # SQLAlchemy does not wrap errors at the start of an autocommit_block, nor those of calls
+        # to the driver's connection.
+        raise CommandError(explain_driver_error(error)) from error
+
+
+def create_schema(schema: str | None) -> None:
+    """Create the schema, if it is missing, before Alembic creates its version table in it.
+
+    CREATE SCHEMA IF NOT EXISTS needs a privilege even if the schema exists, so this looks first.
+    """
+    migration = context.get_context()
+    if schema is None or option(migration, "dont_mutate"):
+        return
+    statement = CreateSchema(schema, if_not_exists=True)
+    if migration.as_sql:
+        if not migration.get_current_heads():
+            migration.execute(statement)
+        return
+    connection = migration.connection
+    assert connection is not None
+    with connection.begin():
+        if not inspect(connection).has_schema(schema):
+            connection.execute(statement)

@@ -1,0 +1,134 @@
+"""The server session of a migration: its settings, its lock, and its end after a signal."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    TableClause,
+    bindparam,
+    column,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from alembic_live.internals.sqlalchemy import with_own_pool
+from alembic_live.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
+from alembic_live.postgres.connection import with_connection
+from alembic_live.postgres.pooler import require_own_session
+from alembic_live.project import Project
+from alembic_live.runtime.lock import advisory_lock, lock_holder
+from alembic_live.runtime.timeouts import milliseconds
+
+# The role or the database may limit these for the service's short transactions. They would end a
+# migration in the middle. Older servers lack some of them.
+LIFTED = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
+
+CHECK = 1.0  # seconds after which the server notices a killed client during a statement
+
+READ = text("SELECT name, setting FROM pg_settings WHERE name IN :names").bindparams(
+    bindparam("names", expanding=True)
+)
+
+END = text("SELECT pg_terminate_backend(:pid, 500)")  # milliseconds to wait
+
+
+@contextmanager
+def locked_session(
+    project: Project,
+    connection: Connection,
+    schema: str | None,
+    *,
+    pause: Callable[[float], None],
+) -> Iterator[int]:
+    """Prepare the session for a migration, and hold the migration lock during the block. Yields the
+    process id of the session.
+
+    Args:
+        project: the project, which has the limits.
+        connection: a connection without a transaction.
+        schema: the schema of the version table.
+        pause: sleeps for a number of seconds.
+
+    Raises:
+        CommandError: another process holds the lock for too long, or there is a pooler.
+    """
+    require_own_session(connection, project.pooler)
+    with (
+        migrating_session(connection, lock_wait=project.limits.lock_wait),
+        advisory_lock(
+            connection,
+            schema,
+            timeout=project.limits.lock_timeout,
+            pause=pause,
+            setting=project.setting("lock_timeout"),
+        ) as pid,
+    ):
+        yield pid
+
+
+@contextmanager
+def migrating_session(connection: Connection, *, lock_wait: float) -> Iterator[None]:
+    """Lift the timeouts of a session during the block, and let the server watch for its client.
+
+    Args:
+        connection: a connection without a transaction.
+        lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
+    """
+    limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock_wait))}
+    names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
+    with connection.begin():
+        rows = connection.execute(READ, {"names": names}).all()
+    before = {row.name: row.setting for row in rows}
+    try:
+        _set(connection, {name: limits[name] for name in limits if name in before})
+        with connection.begin():
+            connection.exec_driver_sql(watching_sql(CHECK))
+        yield
+    finally:
+        if not (connection.invalidated or connection.closed):
+            with suppress(DBAPIError):
+                connection.rollback()
+                _set(connection, before)
+
+
+def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> tuple[str, ...]:
+    """End a session that holds the migration lock, from a second connection, which frees all its
+    locks. Return the current revisions of the database.
+
+    Args:
+        engine: the engine of the session.
+        pid: the process id of the session. Nothing happens if it has lost the lock.
+        schema: the schema of the version table.
+        table: the name of the version table.
+
+    Raises:
+        CommandError: there is no connection.
+        DBAPIError: the server refuses.
+    """
+
+    def end(connection: Connection) -> tuple[str, ...]:
+        holder = lock_holder(connection, schema)
+        with connection.begin():
+            if holder and holder.pid == pid:
+                connection.execute(END, {"pid": pid})
+            if not inspect(connection).has_table(table, schema):
+                return ()
+            versions = TableClause(table, column("version_num"), schema=schema)
+            return tuple(connection.scalars(select(versions)))
+
+    return with_connection(with_own_pool(engine), end)
+
+
+def _set(connection: Connection, values: Mapping[str, str]) -> None:
+    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
+    with connection.begin():
+        connection.exec_driver_sql(f"SELECT {calls}")

@@ -1,0 +1,243 @@
+"""The DB_* settings of a service, and the only reader of them.
+
+A value comes from the environment, else from the `.env` file that the service names, else from a
+file with the setting's name in the secrets directory (`/run/secrets`, or what SECRETS_DIR names).
+"""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from alembic_live.address import PACKAGES, Address, SSLMode
+from alembic_live.errors import ConfigurationError
+from alembic_live.host import require_host
+from alembic_live.limits import Limits
+from alembic_live.printable import is_printable
+
+DEFAULT_SECRETS_DIR = "/run/secrets"
+
+
+def _require_plain(value: str) -> str:
+    """A name is written into SQL, comments and terminals, where a line break starts a new line."""
+    if not is_printable(value):
+        raise ValueError("it takes no control characters, such as a line break")
+    return value
+
+
+def _require_no_nul(value: SecretStr) -> SecretStr:
+    if "\0" in value.get_secret_value():
+        raise ValueError("it takes every character except NUL")
+    return value
+
+
+def _number(low: int, high: int) -> WrapValidator:
+    """Says which values a setting takes, where pydantic would describe the type."""
+
+    def validate(value: Any, convert: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            number = convert(value)
+        except ValidationError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"it takes a number from {low} to {high}")
+        return number
+
+    return WrapValidator(validate)
+
+
+Plain = Annotated[str, AfterValidator(_require_plain)]
+Password = Annotated[SecretStr, AfterValidator(_require_no_nul)]
+Host = Annotated[Plain, AfterValidator(require_host)]
+Port = Annotated[int, _number(1, 65535)]
+Seconds = Annotated[float, _number(0, 86_400)]
+
+
+class DatabaseSettings(BaseSettings):
+    """The DB_* settings as they were given. Derive from it to add your own settings, and to name
+    the `.env` file in `model_config`.
+
+    No setting is required here, so that importing a service's package needs no database. What
+    connects asks for an address, which names every setting that is missing. An empty value counts
+    as no value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        # An error says what is wrong with a value and does not show it: it may be a password.
+        hide_input_in_errors=True,
+    )
+
+    DB_HOST: Host = ""
+    DB_PORT: Port | None = None
+    DB_USER: Plain = ""
+    DB_PASSWORD: Password = SecretStr("")
+    DB_NAME: Plain = ""
+    DB_SSLMODE: SSLMode = "prefer"
+    DB_SSLROOTCERT: Plain = ""
+
+    DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
+    DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
+
+    DB_MIGRATION_HOST: Host = ""
+    DB_MIGRATION_PORT: Port | None = None
+    DB_MIGRATION_USER: Plain = ""
+    DB_MIGRATION_PASSWORD: Password = SecretStr("")
+
+    DB_POOLER: Literal["", "none", "session", "transaction"] = ""
+
+    DB_MIGRATION_LOCK_TIMEOUT: Seconds = 600
+    DB_MIGRATION_LOCK_WAIT: Seconds = 3
+    DB_MIGRATION_LOCK_RETRIES: Annotated[int, _number(0, 1000)] = 10
+    DB_MIGRATION_STATEMENT_TIMEOUT: Seconds = 0
+    DB_MIGRATION_AHEAD: Literal["fail", "warn"] = "fail"
+
+    @classmethod
+    def load(cls, **values: Any) -> Self:
+        """Read the settings. Values that are given here take precedence over all others.
+
+        Raises:
+            ConfigurationError: a value is wrong; the text names the setting and not the value.
+        """
+        secrets = cls.secrets_dir()
+        if "SECRETS_DIR" in os.environ and not secrets.is_dir():
+            raise ConfigurationError(f"SECRETS_DIR is {secrets}, which is not a folder.")
+        values.setdefault("_secrets_dir", secrets if secrets.is_dir() else None)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, problem['loc']))}: "
+                + problem["msg"]
+                .removeprefix("Value error, ")
+                .replace("Input should be", "it takes")
+                for problem in error.errors()
+            )
+            raise ConfigurationError(
+                f"A setting is wrong. {wrong}. Correct it in {cls._sources()}; .env.example shows "
+                "the values that each setting takes."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{cls.env_file()} cannot be read: {error}") from None
+
+    @classmethod
+    def env_file(cls) -> Path | None:
+        """The `.env` file, if the class names one."""
+        file = cls.model_config.get("env_file")
+        return Path(file) if isinstance(file, (str, Path)) else None
+
+    @staticmethod
+    def secrets_dir() -> Path:
+        """The folder that has a file for each secret."""
+        return Path(os.environ.get("SECRETS_DIR", DEFAULT_SECRETS_DIR))
+
+    @classmethod
+    def _sources(cls) -> str:
+        file = cls.env_file()
+        return f"the environment, {f'in {file} ' if file else ''}or in {cls.secrets_dir()}"
+
+    @property
+    def address(self) -> Address:
+        """The address that the application connects to.
+
+        Raises:
+            ConfigurationError: DB_* settings are missing, and the text names all of them; or they
+                contradict each other.
+        """
+        missing = [
+            name
+            for name, value in (
+                ("DB_HOST", self.DB_HOST),
+                ("DB_PORT", self.DB_PORT),
+                ("DB_USER", self.DB_USER),
+                ("DB_PASSWORD", self.DB_PASSWORD.get_secret_value()),
+                ("DB_NAME", self.DB_NAME),
+            )
+            if not value
+        ]
+        if missing or self.DB_PORT is None:
+            file = self.env_file()
+            raise ConfigurationError(
+                f"{_enumerate(missing)} {'is' if len(missing) == 1 else 'are'} not set. "
+                "Run `uv run db start` for a local Postgres (it fills in .env), or set "
+                f"{'it' if len(missing) == 1 else 'them'} in the environment, "
+                f"{f'in {file} (.env.example shows how), ' if file else ''}"
+                f"or as files in {self.secrets_dir()}."
+            )
+        if self.DB_SSLMODE == "verify-ca" and not self.DB_SSLROOTCERT:
+            raise ConfigurationError(
+                "DB_SSLMODE is verify-ca, which needs DB_SSLROOTCERT: the file with the "
+                "certificate that signed the server's. verify-full can use the system's."
+            )
+        return Address(
+            host=self.DB_HOST,
+            port=self.DB_PORT,
+            user=self.DB_USER,
+            password=self.DB_PASSWORD.get_secret_value(),
+            name=self.DB_NAME,
+            sslmode=self.DB_SSLMODE,
+            sslrootcert=self.DB_SSLROOTCERT,
+            driver=self.DB_DRIVER_ASYNC,
+        )
+
+    @property
+    def migration_address(self) -> Address:
+        """The address for migrations: the server without a pooler, as the role that owns the schema.
+
+        Raises:
+            ConfigurationError: as for `address`; or only a pooler's address is known,
+                or the driver is not installed.
+        """
+        if self.DB_POOLER == "transaction" and not (
+            self.DB_MIGRATION_HOST or self.DB_MIGRATION_PORT
+        ):
+            raise ConfigurationError(
+                "DB_POOLER is transaction: DB_HOST and DB_PORT are a pooler's, and migrations cannot "
+                "go through it. Set DB_MIGRATION_HOST or DB_MIGRATION_PORT, or both, to reach the "
+                "Postgres server itself."
+            )
+        return self.address.replaced(
+            host=self.DB_MIGRATION_HOST,
+            port=self.DB_MIGRATION_PORT,
+            user=self.DB_MIGRATION_USER,
+            password=self.DB_MIGRATION_PASSWORD.get_secret_value(),
+            driver=self._migration_driver(),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a migration."""
+        return Limits(
+            lock_timeout=self.DB_MIGRATION_LOCK_TIMEOUT,
+            lock_wait=self.DB_MIGRATION_LOCK_WAIT,
+            lock_retries=self.DB_MIGRATION_LOCK_RETRIES,
+            statement_timeout=self.DB_MIGRATION_STATEMENT_TIMEOUT,
+            ahead=self.DB_MIGRATION_AHEAD,
+        )
+
+    def _migration_driver(self) -> str:
+        driver = self.DB_DRIVER_SYNC or self.DB_DRIVER_ASYNC
+        if find_spec(driver) is None:
+            name = "DB_DRIVER_SYNC" if self.DB_DRIVER_SYNC else "DB_DRIVER_ASYNC"
+            raise ConfigurationError(
+                f"{name} is {driver}, which is not installed. Install it with "
+                f"`uv add '{PACKAGES[driver]}'`, or choose another driver."
+            )
+        return driver
+
+
+def _enumerate(names: list[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

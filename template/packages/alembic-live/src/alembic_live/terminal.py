@@ -1,0 +1,87 @@
+"""Messages and questions for the user of a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
+
+from alembic_live.printable import as_typed, printable
+
+_quiet = False
+_data: TextIO | None = None  # stdout, inside of `only_data_on_stdout`
+
+
+def is_on_a_terminal() -> bool:
+    """Whether the user can be asked: stdin and stderr are terminals."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def says_yes(question: str) -> bool:
+    """Ask a yes/no question. Every answer except yes counts as no."""
+    return ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+
+def ask(question: str) -> str:
+    """The answer to a question; empty at the end of the input."""
+    print(f"{printable(as_typed(question))} ", end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip()
+    except EOFError:
+        return ""
+
+
+def require_consent(what: str, *, yes: bool) -> None:
+    """Ask before an action that is hard to undo. `yes` is the option --yes.
+
+    Raises:
+        CommandError: the answer is no, or there is no terminal.
+    """
+    if yes:
+        return
+    from alembic.util import CommandError  # slow to import, and `tell` does not need it
+
+    if not is_on_a_terminal():
+        raise CommandError(
+            f"{what} Nothing was done: there is no terminal for the question. Add --yes."
+        )
+    if not says_yes(f"{what} Go on?"):
+        raise CommandError("Nothing was done.")
+
+
+def tell(text: str) -> None:
+    """Print a message for people, on stderr: stdout is for data."""
+    if not _quiet:
+        print(printable(as_typed(text)), file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """Print what the user asked for, on stdout."""
+    print(printable(as_typed(text)))
+
+
+@contextmanager
+def only_data_on_stdout() -> Iterator[None]:
+    """Reserve stdout for `show_data`. What the project prints or logs there goes to stderr."""
+    global _data
+    _data = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _data = None
+
+
+def show_data(text: str) -> None:
+    """Print data for a program on stdout, unchanged."""
+    print(text, file=_data or sys.stdout)
+
+
+def be_quiet() -> None:
+    """Print no more messages."""
+    global _quiet
+    _quiet = True
+
+
+def as_data(text: str) -> str:
+    """Data for stdout: unchanged for a file or another program, escaped for a terminal."""
+    return printable(text) if sys.stdout.isatty() else text

@@ -1,0 +1,1 @@
+"""A pytest plugin with databases for tests, and tests for every history of revisions."""

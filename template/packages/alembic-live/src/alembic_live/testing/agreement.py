@@ -1,0 +1,92 @@
+"""Compares the schema of the migrations with that of the models, including details that
+autogenerate does not compare.
+"""
+
+import re
+from contextlib import suppress
+from functools import partial
+
+from sqlalchemy import Connection, Enum, Table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from alembic_live.address import Address
+from alembic_live.models import is_view, load_models
+from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
+from alembic_live.postgres.explanations import reason_of, shown_statement
+from alembic_live.postgres.schemas import schema_name
+from alembic_live.project import Project
+from alembic_live.runtime.configuration import configuration_at
+from alembic_live.sql.quoting import IDENTIFIER, unquoted
+
+# Objects that belong to the table of a model. Models define no views, functions or triggers.
+KINDS = (
+    *("CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "IDENTITY"),
+    *("INDEX", "TABLE"),
+)
+TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFIER})")
+
+
+def schema_differences(project: Project, database: Address) -> list[str]:
+    """The differences between a migrated database and one that the models create, for people.
+
+    Args:
+        project: the project.
+        database: a migrated database. Its tables are recreated from the models.
+
+    Raises:
+        AssertionError: the models cannot create their tables; the text says why.
+    """
+    load_models(project)
+    tables = _compared_tables(project, database)
+    migrated = _of_tables(tables, read_schema(database, "--no-privileges"))
+    with_connection(make_engine(database), partial(_recreate, tables))
+    created = _of_tables(tables, read_schema(database, "--no-privileges"))
+    return [str(one) for one in differences(migrated, created, "the migrations", "the models")]
+
+
+def _compared_tables(project: Project, database: Address) -> list[Table]:
+    """The tables of the models, without views and without the tables that env.py excludes."""
+    configuration = configuration_at(project, database)
+    return [
+        table
+        for table in project.tables
+        if not is_view(table) and configuration.includes_model(table)
+    ]
+
+
+def _recreate(tables: list[Table], connection: Connection) -> None:
+    quote = connection.dialect.identifier_preparer
+    with connection.begin():
+        for table in tables:
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
+        for type_ in {column.type for table in tables for column in table.columns}:
+            if isinstance(type_, Enum) and type_.native_enum:
+                # A type that a function uses cannot be dropped. Autogenerate compares its values.
+                with suppress(DBAPIError), connection.begin_nested():
+                    type_.drop(connection, checkfirst=True)
+        for metadata in dict.fromkeys(table.metadata for table in tables):
+            own = [table for table in tables if table.metadata is metadata]
+            try:
+                metadata.create_all(connection, tables=own)
+            except SQLAlchemyError as error:
+                raise AssertionError(
+                    f"The models cannot create their tables: {reason_of(error)}."
+                    f"{shown_statement(error)} Correct the model. If the table needs something that "
+                    "a revision creates, such as a function, let an event before_create of the "
+                    "MetaData create it too."
+                ) from None
+
+
+def _of_tables(tables: list[Table], schema: Schema) -> Schema:
+    names = {(schema_name(table.schema), table.name) for table in tables}
+    return {
+        obj: sql
+        for obj, sql in comparable(schema).items()
+        if obj.kind == "TYPE"
+        or (
+            obj.kind in KINDS
+            and (found := TABLE.search(sql))
+            and tuple(map(unquoted, found.groups())) in names
+        )
+    }

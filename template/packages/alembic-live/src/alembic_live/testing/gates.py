@@ -1,0 +1,187 @@
+"""Tests for every history of revisions. Import them into a test module of the project."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import Script
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from alembic_live.address import Address
+from alembic_live.history.graph import names_of, require_sound
+from alembic_live.history.head_file import problem_with_head_file
+from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.dump import (
+    Difference,
+    Schema,
+    comparable,
+    differences,
+    read_schema,
+)
+from alembic_live.postgres.schema_file import problem_with_schema_file
+from alembic_live.project import Project
+from alembic_live.runtime.configuration import configuration_at
+from alembic_live.runtime.program import run_command
+from alembic_live.testing.agreement import schema_differences
+from alembic_live.testing.models import models_not_imported
+from alembic_live.testing.plugin import SINCE
+from alembic_live.testing.populate import Population
+
+__all__ = [
+    "history",
+    "test_every_model_is_found",
+    "test_every_revision_can_be_applied_to_tables_with_rows",
+    "test_every_revision_goes_up_and_down_and_up",
+    "test_the_history_has_one_head",
+    "test_the_models_and_the_migrations_agree",
+    "test_the_models_make_what_the_migrations_make",
+    "test_the_schema_file_is_current",
+]
+
+
+@pytest.fixture(scope="module")
+def history(alembic_project: Project, pytestconfig: pytest.Config) -> list[Script]:
+    """The revisions of the project, oldest first. With pytest's setting `alembic_since`, only the
+    revisions after that one.
+    """
+    script = alembic_project.script
+    require_sound(script)
+    since = str(pytestconfig.getini(SINCE))
+    found = list(script.walk_revisions(base=since or "base"))[::-1]
+    return [revision for revision in found if not since or not revision.revision.startswith(since)]
+
+
+def test_the_history_has_one_head(alembic_project: Project, history: list[Script]) -> None:
+    """`upgrade head` is unambiguous, and head.txt names the head."""
+    heads = [revision.revision for revision in history if revision.is_head]
+    assert len(heads) <= 1, (
+        f"Revisions {', '.join(heads)} follow the same revision, so `upgrade head` is ambiguous. "
+        "Move yours after the others (uv run db rebase), or merge them (uv run alembic merge "
+        "heads)."
+    )
+    problem = problem_with_head_file(alembic_project)
+    assert problem is None, problem
+
+
+def test_every_model_is_found(alembic_project: Project) -> None:
+    """Every model is in a module that migrations import."""
+    missing = models_not_imported(alembic_project)
+    assert not missing, (
+        f"{', '.join(missing)}: these models are outside the modules in Project(models=…), so no "
+        "revision creates their tables. Move them, or add their module to Project(models=…)."
+    )
+
+
+def test_the_models_and_the_migrations_agree(alembic_project: Project, database: Address) -> None:
+    """`alembic revision --autogenerate` finds no differences."""
+    run_command(alembic_project, command.check, connection=make_engine(database))
+
+
+def test_the_models_make_what_the_migrations_make(
+    alembic_project: Project, copied_database: Address
+) -> None:
+    """The models and the migrations create the same schema, in every detail that pg_dump prints."""
+    found = schema_differences(alembic_project, copied_database)
+    assert not found, (
+        "The schema of the models differs from that of the migrations in details that autogenerate "
+        "does not compare. Correct the model, or write a revision by hand. (For example, the check "
+        "of a column belongs in __table_args__.)\n" + "\n".join(found)
+    )
+
+
+def test_the_schema_file_is_current(
+    alembic_project: Project, history: list[Script], database: Address
+) -> None:
+    """schema.sql, if it exists, is the schema of the newest revision."""
+    heads = [revision.revision for revision in history if revision.is_head]
+    table = configuration_at(alembic_project, database).version_table
+    problem = problem_with_schema_file(alembic_project, database, heads, table.name)
+    assert problem is None, problem
+
+
+def test_every_revision_goes_up_and_down_and_up(
+    alembic_project: Project, history: list[Script], empty_database: Address
+) -> None:
+    """A downgrade restores the schema, and the second upgrade repeats the first."""
+    engine = make_engine(empty_database)
+
+    def migrate(function: object, target: str) -> None:
+        run_command(alembic_project, function, target, connection=engine)  # type: ignore[arg-type]
+
+    table = configuration_at(alembic_project, empty_database).version_table
+    migrate(command.downgrade, "base")  # creates the version table and its schema
+    for parent in _parents_of(history):
+        migrate(command.upgrade, parent)
+
+    def schema() -> Schema:
+        options = ("--no-privileges",)
+        return comparable(read_schema(empty_database, *options, version_table=table.name))
+
+    before = schema()
+    for revision in history:
+        parents = revision.down_revision
+        one_down = parents[0] if isinstance(parents, tuple) else f"{revision.revision}@-1"
+        migrate(command.upgrade, revision.revision)
+        after = schema()
+        migrate(command.downgrade, one_down)
+        found = differences(before, schema(), "before the upgrade", "after the downgrade")
+        assert not found, (
+            f"The downgrade of {_named(revision)} does not restore the schema from before its "
+            f"upgrade.\n{_lines(found)}"
+        )
+        migrate(command.upgrade, revision.revision)
+        found = differences(after, schema(), "after the first upgrade", "after the second")
+        assert not found, (
+            f"The second upgrade of {_named(revision)} creates a different schema than the first.\n"
+            f"{_lines(found)}"
+        )
+        before = after
+
+
+def test_every_revision_can_be_applied_to_tables_with_rows(
+    alembic_project: Project, history: list[Script], empty_database: Address
+) -> None:
+    """Every revision works on tables that have rows."""
+    engine = make_engine(empty_database)
+
+    def migrate(connection: Connection) -> str | None:
+        population = Population(alembic_project, connection)
+        for revision in history:
+            try:
+                run_command(alembic_project, command.upgrade, revision.revision, connection=engine)
+            except CommandError as error:
+                return (
+                    f"{_named(revision)} fails on tables with rows. {error} If your tables cannot "
+                    "have such rows, write possible values into tests/values.toml: [table] "
+                    "column = ['value']"
+                )
+            if problems := population.grow():
+                return f"After {_named(revision)}: {' '.join(problems)}"
+        return None
+
+    problem = with_connection(make_engine(empty_database), migrate)
+    assert problem is None, problem
+
+
+def _parents_of(history: list[Script]) -> list[str]:
+    """The revisions that must be applied before these revisions."""
+    own = {revision.revision for revision in history}
+    parents = [
+        each
+        for revision in history
+        for each in (
+            *names_of(revision.down_revision),
+            *names_of(revision.dependencies),
+        )
+    ]
+    return [each for each in dict.fromkeys(parents) if each not in own]
+
+
+def _lines(found: list[Difference]) -> str:
+    return "\n".join(map(str, found))
+
+
+def _named(revision: Script) -> str:
+    """A revision and its file, for people."""
+    return f"{revision.revision} ({Path(revision.path).name})"

@@ -1,1 +1,0 @@
-"""The machinery behind migrations/env.py and the `db` command. The template's: updates merge."""

@@ -1,1 +1,0 @@
-"""The commands of `db` that Alembic lacks."""

@@ -1,1 +1,0 @@
-"""Postgres servers on this machine, for development and for tests, without Docker or root."""

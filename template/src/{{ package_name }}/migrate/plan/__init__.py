@@ -1,1 +1,0 @@
-"""What `db plan` knows of statements without running them: what they lock, and what they destroy."""
