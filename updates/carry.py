@@ -1,71 +1,62 @@
-"""Carries a team's changes along where the template has moved or removed a file.
+"""Carries a team's changes through an update that moves files (`_migrations` in copier.yml).
 
-Copier deletes a file that the new version does not render, the team's changes with it. So it runs
-this program after such an update, in the project's folder (`_migrations` in copier.yml): the version
-before is rendered once more, and what the team had changed in it goes to where moves.yml says. What
-finds no place there stays in its old file, as a conflict in git.
+Copier runs it in the project's folder after it has merged. The version before is rendered once more,
+and what the team had changed in it goes to where moves.yml says, or stays as a conflict in git. For
+what the team's files import from places that are gone, modules are written. The rest is listed.
 """
 
 from __future__ import annotations
 
-import subprocess
+import ast
 import sys
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 from copier import run_copy
+from git import committed_files, content, git, is_ignored, tracked, unmerged
+from kept_files import KeptFiles
+from modules import Modules
+from moved_files import MovedFiles, moves_of
+from old_names import OldNames, Reference
+from reexports import Reexports
+from uses import changed_uses, lost_fixtures, mentions, programs, unknown_names
 
-MOVES = Path(__file__).with_name("moves.yml")
+LIBRARY = "packages/alembic-live"
+SOURCES = Path(__file__).resolve().parents[1] / "template" / LIBRARY / "src"
 
-CONTEXT = 3  # lines around a change that have to stand in a part of a file that was split
+# A sentence, and the places that it is about.
+Note = tuple[str, Iterable[str]]
+
+SUMMARY = """
+2.0.0 moves the machinery out of your package, so that your package has your code only.
+What was in src/{package}/migrate/ and in the modules beside it is the library alembic-live now.
+{where}
+
+- Revisions, the commands `alembic` and `db`, and the DB_* settings work as before.
+- config.py, database/, migrations/env.py and the tests import alembic_live and are short.
+- `db` comes with the library: pyproject.toml no longer has a script for it.
+- README.md is yours, so it still describes the old files."""
+VENDORED = (
+    "It is in packages/alembic-live/. Commit it; the template maintains it, so it needs no review."
+)
+NOT_VENDORED = "pyproject.toml depends on it and says how to choose where it comes from."
 
 
 def main(answers_file: str) -> None:
     """Carry along what the update that has just been made would lose, and say so."""
     answers = yaml.safe_load(git("show", f"HEAD:./{answers_file}"))
-    moves = moves_of(answers["package_name"])
-    carried: list[str] = []
-    conflicts: list[str] = []
-    kept: list[str] = []
-    deleted: list[str] = []
+    package = answers["package_name"]
     with TemporaryDirectory() as folder:
-        before = Path(folder)
-        render(answers, before)
-        for path in removed(before):
-            base, team, to = (before / path).read_bytes(), committed(path), moves.get(path, "")
-            moved = Path(to).is_file()
-            if team is None:
-                if moved and list(moves.values()).count(to) == 1:
-                    Path(to).unlink()
-                    deleted.append(f"{to}, as {path} was")
-            elif team == base:
-                continue
-            elif moved:
-                is_clean = merge(base, team, Path(to))
-                (carried if is_clean else conflicts).append(f"{to}, from {path}")
-            elif places := to and spread(base, team, Path(to)):
-                carried.append(f"{', '.join(places)}, from {path}")
-            else:
-                keep(path, base, team)
-                kept.append(f"{path}, now in {to}" if to else path)
-    tell("Your changes have moved along with the template's files:", carried)
-    tell("You had deleted these; they stay deleted under their new names:", deleted)
-    tell("The template has moved these, and changed what you had changed. Settle it in:", conflicts)
-    tell(
-        "The template no longer has these, and you had changed them, so they are still there. Put your "
-        "changes where they belong and `git rm` the file, or keep it with `git add`:",
-        kept,
-    )
-
-
-def moves_of(package_name: str) -> dict[str, str]:
-    """Where each file of a project went that a release moved; a folder ends with a slash."""
-    text = MOVES.read_text(encoding="utf-8").replace("{{ package_name }}", package_name)
-    releases = yaml.safe_load(text)
-    return {old: new or "" for moves in releases.values() for old, new in moves.items()}
+        render(answers, Path(folder))
+        notes = carry(Path(folder), package)
+    where = VENDORED if Path(LIBRARY).is_dir() else NOT_VENDORED
+    print(SUMMARY.format(package=package, where=where), file=sys.stderr)
+    for sentence, places in notes:
+        if lines := [*places]:
+            print(f"\n{sentence}", *lines, sep="\n  ", file=sys.stderr)
 
 
 def render(answers: dict[str, Any], to: Path) -> None:
@@ -80,93 +71,141 @@ def render(answers: dict[str, Any], to: Path) -> None:
     )
 
 
-def removed(before: Path) -> list[str]:
-    """The files of the version before that are not there any more."""
-    files = (path.relative_to(before) for path in sorted(before.rglob("*")) if path.is_file())
-    return [path.as_posix() for path in files if not path.exists()]
+def carry(before: Path, package: str) -> list[Note]:
+    """Carry everything along.
 
+    Args:
+        before: the project as the version before renders it.
+        package: of the service.
 
-def committed(path: str) -> bytes | None:
-    """A file as the team has committed it, or nothing where it has deleted it."""
-    found = git("ls-tree", "--name-only", "HEAD", "--", path)
-    return git("show", f"HEAD:./{path}") if found else None
-
-
-def merge(base: bytes, team: bytes, to: Path) -> bool:
-    """Merge a team's changes into a file of the new version, and say whether it did so without a
-    conflict. Markers and the index look as after Copier's own merges.
+    Returns:
+        What a person has to know.
     """
-    new = to.read_bytes()
+    moves, sources = moves_of(package), [Path(LIBRARY, "src"), SOURCES]
     with TemporaryDirectory() as folder:
-        sides = [Path(folder, name) for name in ("before", "last", "after")]
-        for side, content in zip(sides, (team, base, new), strict=True):
-            side.write_bytes(content)
-        labels = ("-L", "before updating", "-L", "last update", "-L", "after updating")
-        merged = subprocess.run(
-            ["git", "merge-file", "--stdout", *labels, *sides], stdout=subprocess.PIPE, check=False
+        team = Path(folder)
+        committed_files(team)
+        moved = MovedFiles(before, team, OldNames(package, team, sources, moves))
+        moved.carry()
+        kept = KeptFiles(before, team, OldNames(package, team, sources, moves))
+        kept.settle()
+        names = OldNames(package, team, sources, moves)
+        return [*_about_files(moved, kept), *_about_imports(names, before, team, unmerged())]
+
+
+def _about_files(moved: MovedFiles, kept: KeptFiles) -> Iterator[Note]:
+    yield (
+        "Your changes have moved along with the template's files:",
+        _pairs(moved.carried),
+    )
+    yield (
+        "What you had added to these is still there; the template's part of them is in the library:",
+        moved.own,
+    )
+    yield (
+        "Both sides had changed these, and your changes were put into the new version. Look at them:",
+        kept.joined,
+    )
+    yield (
+        "You had deleted these; they stay deleted under their new names:",
+        [f"{path}, as {old} was" for path, old in moved.deleted.items()],
+    )
+    yield (
+        "You had deleted these names; the new version has them again:",
+        [f"{path}: {', '.join(names)}" for path, names in kept.back.items()],
+    )
+    yield (
+        "The template has moved these, and changed what you had changed. Settle it in:",
+        _pairs(moved.conflicts),
+    )
+    yield (
+        "The template no longer has these, and you had changed them, so they are still there. Put your "
+        "changes where they belong and `git rm` the file, or keep it with `git add`:",
+        [f"{path}, now in {to}" if to else path for path, to in moved.kept.items()],
+    )
+    yield (
+        "After your changes, these files of the library use what it does not have:",
+        [
+            place
+            for path in moved.carried
+            if path.startswith(LIBRARY)
+            for place in unknown_names(path, Path(path).read_text("utf-8"))
+        ],
+    )
+
+
+def _pairs(files: dict[str, str]) -> list[str]:
+    return [f"{path}, from {old}" for path, old in files.items()]
+
+
+def _about_imports(
+    names: OldNames, before: Path, team: Path, conflicts: list[str]
+) -> Iterator[Note]:
+    paths = [path for path in tracked() if not path.startswith("packages/")]
+    paths = [path for path in paths if path not in conflicts and not path.endswith(".lock")]
+    texts, unreadable = _python(paths)
+    found = {path: names.references(path, text) for path, text in texts.items()}
+    found |= {path: _added(names, before, team, path) for path in conflicts if path.endswith(".py")}
+    reexports = Reexports(names)
+    run = [each for path in paths if path not in texts for each in programs(names, path)]
+    reexports.write([*run, *(each for references in found.values() for each in references)])
+    yield (
+        "Revisions or modules of yours import names by their old places. These files give them:",
+        [f"{path}, for {_few(users)}" for path, users in reexports.written.items()],
+    )
+    yield ("These imports have nothing to lead to any more:", reexports.missing)
+    yield (
+        "These work in another way:",
+        [
+            use
+            for path, text in texts.items()
+            for use in changed_uses(names, path, text, found[path])
+        ],
+    )
+    yield (
+        "These fixtures are gone; `server`, `database`, `empty_database` and `copied_database` are in "
+        "alembic-live's pytest plugin:",
+        lost_fixtures(before, Modules(SOURCES), texts),
+    )
+    yield (
+        "These name what is gone:",
+        dict.fromkeys(str(each) for path in paths for each in mentions(names, before, path)),
+    )
+    yield ("These cannot be read as Python, so nothing in them was looked at:", unreadable)
+    if is_ignored(f"{LIBRARY}/pyproject.toml"):
+        yield "Your .gitignore hides the library. Let git have it:", [f"{LIBRARY}/"]
+
+
+def _python(paths: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """The texts of Python files, and the paths of those that are none."""
+    texts, unreadable = {}, []
+    for path in paths:
+        if path.endswith(".py"):
+            try:
+                text = Path(path).read_text("utf-8")
+                ast.parse(text)
+                texts[path] = text
+            except (SyntaxError, ValueError):
+                unreadable.append(path)
+    return texts, unreadable
+
+
+def _added(names: OldNames, before: Path, team: Path, path: str) -> list[Reference]:
+    """What the team had added to the imports of a file that has a conflict now."""
+    try:
+        was, theirs = (
+            names.references(path, (content(side / path) or b"").decode())
+            for side in (before, team)
         )
-    if merged.returncode > 127:
-        raise SystemExit(f"git could not merge your changes into {to}: see the line above")
-    to.write_bytes(merged.stdout)
-    if merged.returncode:
-        mark_unmerged(to.as_posix(), base, team, new)
-    return merged.returncode == 0
+        known = {(each.module, each.name) for each in was}
+    except (SyntaxError, ValueError):
+        return []
+    return [each for each in theirs if (each.module, each.name) not in known]
 
 
-def spread(base: bytes, team: bytes, folder: Path) -> list[str]:
-    """Bring a team's changes into the parts of a file that was split, and name these; or none at
-    all, unless the lines around each change stand in exactly one place.
-    """
-    old, changed = base.splitlines(keepends=True), team.splitlines(keepends=True)
-    parts = {
-        path: path.read_bytes().splitlines(keepends=True) for path in sorted(folder.glob("*.py"))
-    }
-    touched = set()
-    for hunk in SequenceMatcher(None, old, changed, autojunk=False).get_grouped_opcodes(CONTEXT):
-        here = old[hunk[0][1] : hunk[-1][2]]
-        spots = [
-            (path, start)
-            for path, lines in parts.items()
-            for start in range(len(lines))
-            if lines[start : start + len(here)] == here
-        ]
-        if len(spots) != 1:
-            return []
-        [(path, start)] = spots
-        parts[path][start : start + len(here)] = changed[hunk[0][3] : hunk[-1][4]]
-        touched.add(path)
-    for path in touched:
-        path.write_bytes(b"".join(parts[path]))
-    return sorted(path.as_posix() for path in touched)
-
-
-def keep(path: str, base: bytes, team: bytes) -> None:
-    """Put a file back as the team had it. To git it is one that the other side deleted."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(team)
-    mark_unmerged(path, base, team)
-
-
-def mark_unmerged(path: str, *sides: bytes) -> None:
-    """Tell git that a file has a conflict: last update, before updating, after updating."""
-    root = git("rev-parse", "--show-prefix").decode().strip() + path
-    blobs = [git("hash-object", "-w", "--stdin", given=side).decode().strip() for side in sides]
-    lines = [f"0 {'0' * len(blobs[0])}\t{root}"]  # forgets the version without a conflict
-    lines += [f"100644 {blob} {stage}\t{root}" for stage, blob in enumerate(blobs, start=1)]
-    git("update-index", "-z", "--index-info", given="\0".join(lines).encode() + b"\0")
-
-
-def git(*arguments: str, given: bytes | None = None) -> bytes:
-    """What a git command prints."""
-    return subprocess.run(
-        ["git", *arguments], input=given, stdout=subprocess.PIPE, check=True
-    ).stdout
-
-
-def tell(what: str, files: list[str]) -> None:
-    """Say something about some files, where there are any."""
-    if files:
-        print(f"\n{what}", *files, sep="\n  ", file=sys.stderr)
+def _few(paths: list[str]) -> str:
+    first, *others = paths
+    return f"{first} and {len(others)} more" if others else first
 
 
 if __name__ == "__main__":
