@@ -1,0 +1,95 @@
+"""Where both sides changed a line, a person chooses: in that file alone, and is told how."""
+
+from pathlib import Path
+
+import pytest
+from campaigns import campaign
+from project import run
+from releases import Releases, Updatable
+
+LATER = "999.1.0"
+
+
+@pytest.fixture
+def fork(releases: Releases, tmp_path: Path) -> Releases:
+    """The template, of which a later release moves versions to another time zone."""
+    fork = releases.fork(tmp_path / "fork")
+    change(
+        fork.repository / "template" / "alembic.ini.jinja",
+        "timezone = UTC",
+        "timezone = Asia/Tokyo",
+    )
+    [config] = fork.repository.glob("template/src/*/config.py")
+    change(config, "settings = Settings.load()", "settings = Settings.load()  # once")
+    fork.release(LATER)
+    return fork
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Change a line of a file."""
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def commands_of(message: str) -> list[str]:
+    """The commands that a message gives."""
+    lines = [line.split("#")[0].strip() for line in message.splitlines() if line[:4] == " " * 4]
+    return [line for line in lines if line.startswith(("git ", "uv "))]
+
+
+@campaign("ignored", ["", "*.rej\n"], keep=["*.rej\n"])
+def test_a_line_that_both_changed_is_a_conflict_in_that_file_alone(
+    fork: Releases, ignored: str
+) -> None:
+    project = fork.made()
+    change(project.path / "alembic.ini", "timezone = UTC", "timezone = Europe/Berlin")
+    with (project.path / ".gitignore").open("a") as file:
+        file.write(ignored)
+    project.commit()
+    done = project.update(LATER)
+    assert project.conflicts() == {"alembic.ini": "UU"}
+    assert (
+        "<<<<<<< before updating\n"
+        "timezone = Europe/Berlin\n"
+        "=======\n"
+        "timezone = Asia/Tokyo\n"
+        ">>>>>>> after updating\n"
+    ) in (project.path / "alembic.ini").read_text()
+    assert not list(project.path.rglob("*.rej"))
+
+    # The message's own commands find it, and find nothing once it is settled.
+    status, check, *_ = commands_of(done.stderr)
+    assert status == "git status"
+    assert check == "git diff --check"
+    shown = run(*status.split(), cwd=project.path)
+    assert "both modified:   alembic.ini" in shown.stdout
+    left = run(*check.split(), cwd=project.path, ok=False)
+    assert left.returncode != 0
+    assert {line.split(":")[0] for line in left.stdout.splitlines()} == {"alembic.ini"}
+    settle(project, "alembic.ini", "timezone = Europe/Berlin\n")
+    assert run(*check.split(), cwd=project.path).stdout == ""
+    project.commit()
+    project.update(LATER)
+    assert project.git("status", "--porcelain") == ""
+
+
+def settle(project: Updatable, path: str, choice: str) -> None:
+    """Choose between the sides of the one conflict in a file, and tell git."""
+    file = project.path / path
+    before, rest = file.read_text().split("<<<<<<< before updating\n")
+    after = rest.split(">>>>>>> after updating\n")[1]
+    file.write_text(before + choice + after)
+    project.git("add", path)
+
+
+def test_a_setting_of_the_teams_has_no_conflict(fork: Releases) -> None:
+    project = fork.made()
+    last = "    model_config = SettingsConfigDict(env_file=ENV_FILE)\n"
+    project.edit("src/my_service/config.py", last, f"{last}\n    PRICE: int = 7\n")
+    project.commit()
+    project.update(LATER)
+    assert project.conflicts() == {}
+    text = project.read("src/my_service/config.py")
+    assert "    PRICE: int = 7\n" in text
+    assert "settings = Settings.load()  # once\n" in text

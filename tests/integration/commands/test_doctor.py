@@ -1,0 +1,167 @@
+"""`db doctor` names what is wrong, each thing in a sentence."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from edit import edit
+from local_server import server_of_its_own
+from migrating import held_lock
+from pgbouncer import TOLERANT, pooler
+from project import Project, said, wait_until
+from roles import role
+from sample import NewProject
+from server import Database
+
+
+@pytest.fixture
+def project(new_project: NewProject) -> Project:
+    """A project whose database is in order."""
+    project = new_project()
+    project.alembic("upgrade", "head")
+    return project
+
+
+def wrong(project: Project) -> dict[str, str]:
+    """What the doctor finds wrong, by check; both outputs and the exit code have to say so."""
+    done = project.db("doctor", "--json", ok=False)
+    result = json.loads(done.stdout)
+    found = {item["check"]: item["text"] for item in result["findings"] if not item["ok"]}
+    assert result["ok"] is (not found)
+    assert done.returncode == (1 if found else 0)
+    assert "Traceback" not in said(done)
+    people = project.db("doctor", ok=False)
+    assert people.returncode == done.returncode
+    assert people.stdout.count("WRONG") == len(found)
+    password = project.environment.get("DB_PASSWORD")
+    assert not password or password not in said(done) + said(people)
+    return found
+
+
+def test_nothing_is_wrong(project: Project) -> None:
+    assert wrong(project) == {}
+    assert wrong(project.given(DB_DRIVER_ASYNC="asyncpg")) == {}
+
+
+def test_missing_and_wrong_settings(new_project: NewProject) -> None:
+    project = new_project()
+    assert (
+        "DB_HOST and DB_PORT are not set"
+        in wrong(project.given(DB_HOST="", DB_PORT=""))["settings"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"host": "nowhere.invalid"}, "Name or service not known. Check DB_HOST"),
+        ({"port": 1}, "Connection refused. Is the server running?"),
+        ({"password": "wrong"}, "An existing data folder or volume keeps its first password"),
+        ({"name": "nowhere"}, 'database "nowhere" does not exist. Check DB_NAME'),
+        ({"user": "nobody-here"}, "Check DB_USER and DB_PASSWORD"),
+    ],
+    ids=["host", "port", "password", "database", "user"],
+)
+def test_a_server_that_cannot_be_reached(
+    service: Project, database: Database, change: dict[str, object], words: str
+) -> None:
+    there = replace(database, **change)  # type: ignore[arg-type]
+    found = wrong(service.given(**there.environment))
+    assert list(found) == ["connection"]
+    assert words in found["connection"]
+
+
+def test_a_server_without_tls(service: Project, database: Database) -> None:
+    found = wrong(service.given(**database.environment, DB_SSLMODE="require"))
+    assert "Check DB_SSLMODE" in found["connection"]
+
+
+def test_a_server_that_demands_tls(service: Project, tmp_path: Path) -> None:
+    with server_of_its_own(service, tmp_path) as (project, database):
+        rules = project.path / ".postgres" / "data" / "pg_hba.conf"
+        with database.connect() as connection:
+            rules.resolve().write_text("hostssl all all all scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: "connection" in wrong(project))
+        found = wrong(project)
+    assert "no encryption" in found["connection"]
+    assert "Check DB_SSLMODE" in found["connection"]
+
+
+def test_a_schema_that_the_role_may_not_create_in(service: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(service.given(**guest.environment))
+    assert 'GRANT CREATE, USAGE ON SCHEMA "public" TO "guest' in found["privileges"]
+    assert "Since Postgres 15" in found["privileges"]
+
+
+def test_a_schema_that_the_role_may_not_create(new_project: NewProject, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(new_project(database_schema="sales").given(**guest.environment))
+    assert 'CREATE SCHEMA "sales" AUTHORIZATION "guest' in found["privileges"]
+
+
+def test_a_version_table_that_the_role_may_not_read(project: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        found = wrong(project.given(**guest.environment))
+    assert "permission denied for table alembic_version" in found["revision"]
+
+
+def test_revisions_that_are_not_applied(project: Project) -> None:
+    project.alembic("downgrade", "base")
+    assert wrong(project) == {"revision": "1 revision is not applied: uv run alembic upgrade head"}
+
+
+def test_a_revision_that_the_code_does_not_have(project: Project, database: Database) -> None:
+    database.query("UPDATE alembic_version SET version_num = 'tomorrow'")
+    assert "revision tomorrow, which is not in this code" in wrong(project)["revision"]
+
+
+def test_several_heads(project: Project) -> None:
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
+    assert "uv run alembic merge heads" in wrong(project)["heads"]
+
+
+def test_branches_that_are_not_all_applied(project: Project) -> None:
+    project.alembic("revision", "-m", "other", "--head=base", "--branch-label=other")
+    found = wrong(project)
+    assert "1 revision is not applied" in found["revision"]
+    project.alembic("upgrade", "heads")
+    assert wrong(project) == {}
+
+
+def test_an_invalid_index(project: Project, database: Database) -> None:
+    database.query("INSERT INTO notes (title) VALUES ('twice'), ('twice')")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.query("CREATE UNIQUE INDEX CONCURRENTLY half ON notes (title)")
+    assert "half of notes" in wrong(project)["indexes"]
+
+
+def test_a_lock_of_a_dead_migration(project: Project, database: Database) -> None:
+    doctor = project.library / "commands" / "doctor.py"
+    with held_lock(database) as pid:
+        time.sleep(11)
+        assert wrong(project) == {}  # it may pause because it does not get a lock
+        edit(doctor, "SILENCE = LONGEST_PAUSE + 30", "SILENCE = 10")
+        assert f"SELECT pg_terminate_backend({pid})" in wrong(project)["lock"]
+
+
+def test_poolers(project: Project, database: Database, pgbouncer: Path) -> None:
+    with pooler(pgbouncer, database, "transaction", **TOLERANT) as pooled:
+        through = project.given(**pooled.environment)
+        assert "Set DB_MIGRATION_HOST" in wrong(through)["pooler"]
+        assert "pooler" not in wrong(through.given(DB_POOLER="session"))
+        past = through.given(DB_MIGRATION_HOST=database.host, DB_MIGRATION_PORT=str(database.port))
+        assert "set DB_POOLER=transaction" in wrong(past)["pooler"]
+        assert wrong(past.given(DB_POOLER="transaction")) == {}
+
+
+def test_a_server_that_is_too_old(project: Project) -> None:
+    # There is none here, so the oldest supported version becomes one of the far future.
+    doctor = project.library / "commands" / "doctor.py"
+    edit(doctor, "OLDEST_SERVER = 14", "OLDEST_SERVER = 99")
+    assert "The oldest supported version is 99" in wrong(project)["server"]

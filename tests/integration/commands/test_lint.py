@@ -1,0 +1,236 @@
+"""`db lint` finds what is dangerous in new revisions, at the line that does it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from edit import edit
+from project import Project, commit, run, said
+from sample import NewProject
+
+UP = '    """Bring the schema to this revision."""\n'
+DOWN = '    """Take the schema back to the revision before."""\n'
+UNDO = '    op.execute("SELECT 1")\n'
+
+
+@pytest.fixture
+def project(new_project: NewProject) -> Project:
+    """A project whose first revision is on the main branch."""
+    project = new_project()
+    project.environment.clear()  # it needs no database
+    commit(project.path)
+    return project
+
+
+def write_revision(project: Project, up: str, down: str = UNDO, name: str = "new") -> Path:
+    """A revision by hand."""
+    project.alembic("revision", "-m", name)
+    path = project.file(f"migrations/versions/*_{name}.py")
+    edit(path, UP, UP + up)
+    edit(path, DOWN, DOWN + down)
+    return path
+
+
+def line_of(path: Path, text: str) -> int:
+    return path.read_text()[: path.read_text().index(text)].count("\n") + 1
+
+
+def test_a_new_project_has_nothing_to_find(project: Project) -> None:
+    done = project.db("lint")
+    assert "0 new revisions since" in done.stdout
+    assert "no findings" in project.db("lint", "base:head").stdout
+
+
+DANGERS = {
+    "a blocking index": (
+        '    op.create_index("ix", "notes", ["body"])\n',
+        "require-concurrent-index-creation",
+        "create_index_concurrently(…)",
+    ),
+    "a foreign key that reads the table": (
+        '    op.create_foreign_key("fk", "notes", "others", ["id"], ["id"])\n',
+        "adding-foreign-key-constraint",
+        "create_foreign_key_concurrently(…)",
+    ),
+    "NOT NULL that reads the table": (
+        '    op.alter_column("notes", "body", nullable=False)\n',
+        "adding-not-nullable-field",
+        "set_not_null_concurrently(…)",
+    ),
+    "a dropped column": (
+        '    op.drop_column("notes", "body")\n',
+        "ban-drop-column",
+        "first deploy code that does not use it",
+    ),
+    "another type": (
+        '    op.alter_column("notes", "id", type_=sa.BigInteger())\n',
+        "changing-column-type",
+        "add a second column with the new type",
+    ),
+    "SQL": (
+        '    op.execute(\n        """\n        ALTER TABLE notes\n        ADD UNIQUE (title)\n        """\n    )\n',
+        "disallowed-unique-constraint",
+        "create_unique_constraint_concurrently(…)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("up", "rule", "remedy"), DANGERS.values(), ids=DANGERS.keys())
+def test_a_danger_is_shown_at_its_line_with_what_to_write_instead(
+    project: Project, up: str, rule: str, remedy: str
+) -> None:
+    path = write_revision(project, up)
+    done = project.db("lint", ok=False)
+    assert done.returncode == 1
+    place = f"migrations/versions/{path.name}:{line_of(path, up)}"
+    assert f"{place}: {rule}: " in done.stdout
+    assert remedy in done.stdout
+    edit(path, up, f"    # squawk-ignore {rule}: nobody uses it\n{up}")
+    allowed = project.db("lint", ok=False)
+    assert f"{rule}: " not in allowed.stdout
+
+
+def test_an_annotation_for_github(project: Project) -> None:
+    up = '    op.drop_column("notes", "body")\n'
+    path = write_revision(project, up)
+    done = project.db("lint", "--github", ok=False)
+    place = f"file=migrations/versions/{path.name},line={line_of(path, up)}"
+    assert f"::error {place},title=ban-drop-column::" in done.stdout
+    assert done.returncode == 1
+
+
+def test_a_reason_is_asked_for(project: Project) -> None:
+    write_revision(
+        project, '    # squawk-ignore ban-drop-column\n    op.drop_column("notes", "body")\n'
+    )
+    done = project.db("lint", ok=False)
+    assert "ignored-without-a-reason" in done.stdout
+    assert "ban-drop-column: Dropping" in done.stdout
+
+
+def test_what_the_operations_do_is_not_found_fault_with(project: Project) -> None:
+    calls = {
+        "create_index_concurrently": '"ix", "notes", ["body"]',
+        "create_check_constraint_concurrently": '"ck", "notes", "body <> \'\'"',
+        "create_unique_constraint_concurrently": '"uq", "notes", ["title"]',
+        "set_not_null_concurrently": '"notes", "body"',
+        "drop_not_null": '"notes", "title"',
+        "drop_constraint_if_exists": '"ck", "notes"',
+        "drop_index_concurrently": '"ix", "notes"',
+    }
+    path = write_revision(project, "".join(f"    {name}({args})\n" for name, args in calls.items()))
+    imports = f"from alembic_live.operations import {', '.join(calls)}\n"
+    edit(path, "from alembic import op\n", f"from alembic import op\n{imports}")
+    assert project.db("lint").returncode == 0
+
+
+def test_a_revision_that_reads_the_database_is_looked_at_as_far_as_it_goes(
+    project: Project,
+) -> None:
+    write_revision(
+        project,
+        '    op.drop_column("notes", "body")\n'
+        '    rows = op.get_bind().execute(sa.text("SELECT 1")).fetchall()\n'
+        "    assert rows\n",
+    )
+    done = project.db("lint", ok=False)
+    assert "ban-drop-column" in done.stdout
+    assert "reads the database, so only the SQL before that was checked" in done.stdout
+
+
+def edited(project: Project) -> None:
+    path = project.versions[0]
+    edit(path, "length=200", "length=300")
+
+
+def deleted(project: Project) -> None:
+    write_revision(project, UNDO)
+    new = project.file("migrations/versions/*_new.py")
+    edit(new, '= "5f0e1c2d3a4b"', "= None")
+    project.versions[0].unlink()
+    project.db("record_head")
+
+
+def two_heads(project: Project) -> None:
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
+
+
+def one_id_twice(project: Project) -> None:
+    shutil.copy(project.versions[0], project.versions[0].with_name("copy.py"))
+
+
+def does_nothing(project: Project) -> None:
+    project.alembic("revision", "-m", "empty")
+
+
+def no_way_back(project: Project) -> None:
+    write_revision(project, UNDO, "")
+
+
+def another_head_recorded(project: Project) -> None:
+    (project.path / "migrations" / "head.txt").write_text("elsewhere\n")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "rule"),
+    [
+        (edited, "edited-revision"),
+        (deleted, "deleted-revision"),
+        (two_heads, "several-heads"),
+        (one_id_twice, "unsound-history"),
+        (does_nothing, "empty-upgrade"),
+        (no_way_back, "empty-downgrade"),
+        (another_head_recorded, "head-file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_sql_cannot_show(
+    project: Project, mistake: Callable[[Project], None], rule: str
+) -> None:
+    mistake(project)
+    done = project.db("lint", ok=False)
+    assert done.returncode == 1
+    assert f": {rule}: " in done.stdout
+    assert "Traceback" not in said(done)
+
+
+def test_a_comment_or_a_layout_is_no_edit(project: Project) -> None:
+    path = project.versions[0]
+    edit(path, "def upgrade", "# A comment.\n\n\ndef upgrade")
+    project.db("lint")
+
+
+def test_new_means_new_since_a_commit_or_since_the_main_branch(project: Project) -> None:
+    write_revision(project, '    op.drop_column("notes", "body")\n')
+    assert "1 new revision since" in project.db("lint", ok=False).stdout
+    commit(project.path)  # on main
+    assert project.db("lint").returncode == 0
+    assert "1 new revision since" in project.db("lint", "--since", "HEAD~1", ok=False).stdout
+    run("git", "switch", "--quiet", "--create", "branch", cwd=project.path)
+    write_revision(project, '    op.drop_column("notes", "title")\n', name="other")
+    commit(project.path)
+    done = project.db("lint", ok=False)
+    assert "1 new revision since" in done.stdout
+    assert "_other.py" in done.stdout
+    both = project.db("lint", "5f0e1c2d3a4b:head", ok=False).stdout
+    assert both.count("ban-drop-column: ") == 2
+    assert "2 revisions of 5f0e1c2d3a4b:head: 2 findings." in both
+    unknown = project.db("lint", "--since", "nowhere", ok=False)
+    assert "git has no such commit" in said(unknown)
+    assert "Traceback" not in said(unknown)
+
+
+def test_a_revision_that_reads_the_database_is_not_called_wrong(project: Project) -> None:
+    path = write_revision(project, "    sa.inspect(op.get_bind())\n", name="secrets")
+    note = project.db("lint", ok=False).stdout
+    assert "No inspection system is available" in note
+    assert f"{path.name}:" in note
+    assert "Correct the revision" not in note
+
+
+def test_without_git_every_revision_is_new(project: Project) -> None:
+    shutil.rmtree(project.path / ".git")
+    done = project.db("lint")
+    assert "1 new revision: no findings" in done.stdout

@@ -1,0 +1,194 @@
+"""Two roles: the owner migrates, the application reads and writes rows and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from history import write_history
+from project import Project, said
+from psycopg import sql
+from sample import NewProject
+from server import Database
+
+DENIED = psycopg.errors.InsufficientPrivilege
+
+
+@pytest.fixture(params=["public", "sales"])
+def schema(request: pytest.FixtureRequest) -> str:
+    """Where the tables live."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def project(new_project: NewProject, database: Database, schema: str) -> Project:
+    """A project whose settings name two roles that are not there yet."""
+    return new_project(database_schema=schema).given(
+        DB_USER=f"app {database.name[-30:]}",
+        DB_PASSWORD="the app's",
+        DB_MIGRATION_USER=f"owner {database.name[-30:]}",
+        DB_MIGRATION_PASSWORD="the owner's",
+    )
+
+
+@pytest.fixture
+def application(project: Project, database: Database) -> Iterator[Database]:
+    """The database as the application sees it, after a superuser ran `db roles`."""
+    script = project.db("roles").stdout
+    for password in ("the app's", "the owner's", database.password):
+        assert password not in script
+    names = {name: project.environment[name] for name in ("DB_USER", "DB_MIGRATION_USER")}
+    with database.connect() as connection:
+        for _ in range(2):  # it may be run again
+            connection.execute(sql.SQL(script))
+        for user, password in (
+            ("DB_USER", "DB_PASSWORD"),
+            ("DB_MIGRATION_USER", "DB_MIGRATION_PASSWORD"),
+        ):
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                    sql.Identifier(names[user]), project.environment[password]
+                )
+            )
+    yield replace(database, user=names["DB_USER"], password="the app's")
+    with database.connect() as connection:
+        for name in names.values():
+            connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_the_application_uses_what_the_owner_makes_and_changes_nothing(
+    project: Project, application: Database, schema: str
+) -> None:
+    project.alembic("upgrade", "head")
+    note = project.models / "note.py"
+    project.write_model(
+        "later", note.read_text().replace("Note", "Later").replace("notes", "later")
+    )
+    project.alembic("revision", "--autogenerate", "-m", "Later")
+    project.alembic("upgrade", "head")
+    assert project.db("doctor").returncode == 0
+
+    def run(statement: str) -> None:
+        with application.connect() as connection:
+            connection.execute(f"SET search_path = {schema}".encode())
+            connection.execute(statement.encode())
+
+    for table in ("notes", "later"):  # the second one is of a later revision
+        run(f"INSERT INTO {table} (title) VALUES ('a')")
+        run(f"UPDATE {table} SET title = 'b'")
+        run(f"SELECT * FROM {table}")
+        run(f"DELETE FROM {table}")
+    run("SELECT * FROM alembic_version")
+    for statement in (
+        "ALTER TABLE notes ADD COLUMN x int",
+        "DROP TABLE notes",
+        "TRUNCATE notes",
+        "CREATE TABLE mine ()",
+        "CREATE SCHEMA mine",
+        "CREATE INDEX mine ON notes (title)",
+        "UPDATE alembic_version SET version_num = 'x'",
+        "INSERT INTO alembic_version VALUES ('x')",
+        "DELETE FROM alembic_version",
+        "DROP TABLE alembic_version",
+    ):
+        with pytest.raises(DENIED):
+            run(statement)
+
+
+def test_tables_that_are_there_become_the_owner_s(
+    new_project: NewProject, database: Database, request: pytest.FixtureRequest
+) -> None:
+    before = new_project()
+    write_history(before, 3)
+    before.alembic("upgrade", "head")
+    database.query("CREATE TYPE mood AS ENUM ('good')")
+    database.query("CREATE VIEW totals AS SELECT total FROM items")
+    after = before.given(DB_USER="app of items", DB_MIGRATION_USER="owner of items")
+    with database.connect() as connection:
+        connection.execute(sql.SQL(after.db("roles").stdout))
+        try:
+            owners = connection.execute(
+                "SELECT DISTINCT relowner::regrole::text FROM pg_class"
+                " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
+                " UNION SELECT typowner::regrole::text FROM pg_type WHERE typname = 'mood'"
+            ).fetchall()
+            assert owners == [('"owner of items"',)]
+        finally:
+            for name in ("app of items", "owner of items"):
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def taken_over(new_project: NewProject, database: Database) -> Iterator[Project]:
+    """A project whose database and tables belong to the application, which is to change."""
+    project = new_project().given(DB_USER="app of all", DB_PASSWORD="secret")
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE \"app of all\" LOGIN PASSWORD 'secret'")
+        connection.execute(
+            sql.SQL('ALTER DATABASE {} OWNER TO "app of all"').format(sql.Identifier(database.name))
+        )
+    project.alembic("upgrade", "head")
+    yield project.given(
+        DB_MIGRATION_USER="owner of all",
+        DB_MIGRATION_PASSWORD="secret",
+    )
+    with database.connect() as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                sql.Identifier(database.name), sql.Identifier(database.user)
+            )
+        )
+        for name in ("app of all", "owner of all"):
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_what_the_application_owned_is_taken_from_it(
+    taken_over: Project, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE \"owner of all\" LOGIN PASSWORD 'secret'")
+        assert "owns the database and" in taken_over.db("doctor", ok=False).stdout
+        connection.execute(sql.SQL(taken_over.db("roles").stdout))
+    assert taken_over.db("doctor").returncode == 0
+    application = replace(database, user="app of all", password="secret")
+    for statement in (
+        "DROP TABLE notes",
+        "CREATE TABLE mine ()",
+        "DROP SCHEMA public CASCADE",
+    ):
+        with pytest.raises(DENIED), application.connect() as connection:
+            connection.execute(statement.encode())
+    taken_over.alembic("downgrade", "base")
+    taken_over.alembic("upgrade", "head")
+
+
+def test_a_superuser_is_no_role_for_an_application(taken_over: Project, database: Database) -> None:
+    script = taken_over.db("roles").stdout
+    with database.connect() as connection:
+        connection.execute('ALTER ROLE "app of all" SUPERUSER')
+        with (
+            database.connect() as other,
+            pytest.raises(psycopg.errors.RaiseException, match="is a superuser"),
+        ):
+            other.execute(sql.SQL(script))
+        connection.execute('ALTER ROLE "app of all" NOSUPERUSER')
+
+
+def test_the_script_does_not_queue_for_long(taken_over: Project, database: Database) -> None:
+    script = taken_over.db("roles").stdout
+    assert "SET LOCAL lock_timeout = '3s'" in script
+    with database.connect() as reader, database.connect() as connection, reader.transaction():
+        reader.execute("SELECT FROM notes")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute(sql.SQL(script))
+
+
+def test_one_role_for_both_is_refused(service: Project, database: Database) -> None:
+    done = service.given(**database.environment).db("roles", ok=False)
+    assert done.returncode == 1
+    assert "Set DB_MIGRATION_USER to the name of the role that owns" in said(done)

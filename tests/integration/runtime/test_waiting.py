@@ -1,0 +1,158 @@
+"""What counts as waiting for a lock, and what happens when a revision waits too long."""
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+from migrating import wait_for
+from project import PATIENCE, Project, said, wait_until
+from proxy import proxy
+from sample import NewProject
+from server import Database
+from traffic import readers, reading, waiting_for
+
+WAIT = 1.0  # seconds: DB_MIGRATION_LOCK_WAIT in these tests
+
+REVISION = '''"""By hand"""
+
+from alembic import op
+
+revision = "by_hand"
+down_revision = None
+
+
+def upgrade() -> None:
+{}
+
+
+def downgrade() -> None:
+    pass
+'''
+
+# A rewrite that takes as many tenths of a second as the table has rows.
+BIG = """
+    CREATE TABLE big (id int); INSERT INTO big SELECT generate_series(1, 30);
+    CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int);
+    CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql VOLATILE
+        AS 'BEGIN PERFORM pg_sleep(0.1); RETURN 1; END';
+"""
+REWRITE = "ALTER TABLE big ADD COLUMN c int DEFAULT slow()"
+
+
+@pytest.fixture
+def project(new_project: NewProject, database: Database) -> Project:
+    project = new_project(example=False)
+    database.query(BIG)
+    return project.given(DB_MIGRATION_LOCK_WAIT=str(WAIT), DB_MIGRATION_LOCK_RETRIES="2")
+
+
+def write(project: Project, *statements: str) -> None:
+    """A revision of these statements."""
+    lines = "\n".join(f"    op.execute({statement!r})" for statement in statements)
+    (project.path / "migrations" / "versions" / "by_hand.py").write_text(REVISION.format(lines))
+
+
+def columns(database: Database, table: str) -> int:
+    return int(
+        database.value(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0",
+            table,
+        )
+    )
+
+
+def test_running_time_is_not_waiting_time(project: Project, database: Database) -> None:
+    write(project, REWRITE, "ALTER TABLE a ADD COLUMN x int", "ALTER TABLE b ADD COLUMN x int")
+    with ExitStack() as stack:
+        for table in ("big", "a", "b"):
+            stack.enter_context(readers(database, table, seconds=0.6 * WAIT))
+        text = said(project.alembic("upgrade", "head"))
+    assert "Try" not in text
+    assert columns(database, "b") == 2
+
+
+def test_one_statement_still_waits_no_longer_than_it_may_after_much_work(
+    project: Project, database: Database
+) -> None:
+    write(project, REWRITE, "ALTER TABLE a ADD COLUMN x int")
+    with reading(database, "a"):
+        migrating = project.begin("alembic", "upgrade", "head")
+        began = time.monotonic()
+        wait_for(migrating, 'Could not acquire a lock on "a" for: ALTER TABLE a ADD COLUMN x int')
+        assert time.monotonic() - began < PATIENCE
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+
+
+def test_a_statement_that_needs_several_locks_has_one_limit_for_all(
+    project: Project, database: Database
+) -> None:
+    write(project, "ALTER TABLE c ADD COLUMN x int", "DROP TABLE a, b")
+    with database.connect() as one, database.connect() as two, database.connect() as reader:
+        one.execute("BEGIN; SELECT FROM a")
+        two.execute("BEGIN; SELECT FROM b")
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_until(lambda: waiting_for(database, "a"))
+        released = threading.Timer(0.7 * WAIT, one.execute, args=("COMMIT",))
+        released.start()
+        began = time.monotonic()
+        reader.execute("SELECT FROM c")  # waits for the migration
+        waited = time.monotonic() - began
+        released.join()
+        wait_for(
+            migrating, 'Could not acquire a lock on "b" for: DROP TABLE a, b. It is held by pid'
+        )
+        two.execute("COMMIT")
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+    assert 0.7 * WAIT < waited < 1.5 * WAIT  # and not 1.7
+
+
+def test_a_revision_may_have_a_limit_of_its_own(project: Project, database: Database) -> None:
+    write(project, "SET LOCAL lock_timeout = '60s'", "ALTER TABLE a ADD COLUMN x int")
+    with reading(database, "a"):
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_until(lambda: waiting_for(database, "a"))
+        time.sleep(2 * WAIT)
+        assert waiting_for(database, "a")
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+    assert "Try" not in text
+
+
+def test_who_is_in_the_way_of_the_commit_is_named(project: Project, database: Database) -> None:
+    database.query(
+        "CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents VALUES (1);"
+        "CREATE TABLE children (parent_id int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
+    )
+    write(project, "INSERT INTO children VALUES (1)")
+    with database.connect() as holder, holder.transaction():
+        holder.execute("DELETE FROM parents")
+        text = " ".join(said(project.alembic("upgrade", "head", ok=False)).split())
+        assert f"at the commit. It is held by pid {holder.info.backend_pid} (" in text
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_how_often_the_server_is_asked_does_not_depend_on_its_speed(
+    project: Project, database: Database, driver: str
+) -> None:
+    if driver == "psycopg":
+        project = project.given(DB_DRIVER_SYNC=driver)
+
+    def round_trips(pause: float) -> int:
+        write(
+            project,
+            f"CREATE TABLE d AS SELECT pg_sleep({pause})::text AS t",
+            "ALTER TABLE a ADD COLUMN x int",
+            "ALTER TABLE b ADD COLUMN x int",
+        )
+        with proxy(database.host, database.port) as relay:
+            through = replace(database, port=relay.port)
+            project.given(**through.environment).alembic("upgrade", "head")
+            count = relay.round_trips_of[0]  # and not of the connection that watches it
+        database.query("DROP TABLE d, alembic_version; ALTER TABLE a DROP x; ALTER TABLE b DROP x")
+        return count
+
+    assert round_trips(0) == round_trips(0.3)

@@ -1,0 +1,78 @@
+"""The tests that the library has for a history: they catch what they are there for."""
+
+import re
+
+import pytest
+from edit import edit
+from project import Project
+from sample import NewProject
+
+pytestmark = pytest.mark.typed
+
+UP = '    """Bring the schema to this revision."""\n'
+DOWN = '    """Take the schema back to the revision before."""\n'
+
+
+@pytest.fixture
+def project(new_project: NewProject) -> Project:
+    """A project that has no server but the one that its tests start."""
+    project = new_project()
+    project.environment.clear()
+    return project
+
+
+AGREE = "test_the_models_and_the_migrations_agree"
+STAIRWAY = "test_every_revision_goes_up_and_down_and_up"
+
+
+def fails(project: Project, *tests: str) -> str:
+    """What the project's tests say when these, and no others, fail."""
+    done = project.run("pytest", "tests/test_migrations.py", ok=False)
+    failed = re.findall(r"FAILED tests/test_migrations.py::(\w+)", done.stdout)
+    assert sorted(failed) == sorted(tests)
+    return done.stdout
+
+
+def write_revision(project: Project, up: str, down: str) -> None:
+    project.alembic("revision", "-m", "by hand")
+    [path] = project.path.glob("migrations/versions/*_by_hand.py")
+    edit(path, UP, UP + up)
+    edit(path, DOWN, DOWN + down)
+
+
+def test_a_model_without_a_revision_is_caught(project: Project) -> None:
+    note = project.models / "note.py"
+    note.write_text(note.read_text() + "    pages: Mapped[int]\n")
+    said = fails(project, AGREE, "test_the_models_make_what_the_migrations_make")
+    assert "add_column" in said
+    assert "pages" in said
+
+
+def test_two_heads_are_caught(project: Project) -> None:
+    first = project.versions[0].name.split("-")[1].split("_")[0]
+    for name in ("one", "two"):
+        project.alembic("revision", "-m", name, "--head", first, "--splice")
+    assert "uv run alembic merge heads" in fails(project, "test_the_history_has_one_head")
+    project.alembic("merge", "heads", "-m", "join them")
+    assert "7 passed" in project.run("pytest").stdout
+
+
+def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
+    write_revision(project, '    op.execute("ALTER TABLE nowhere ADD x int")\n', "")
+    said = project.run("pytest", ok=False).stdout
+    assert 'relation "nowhere" does not exist' in said
+    assert "correct it, then run the command again" in said
+    assert len(said.splitlines()) < 60
+
+
+def test_a_type_that_a_downgrade_leaves_behind_is_caught(project: Project) -> None:
+    write_revision(project, "    op.execute(\"CREATE TYPE mood AS ENUM ('good')\")\n", "")
+    said = fails(project, STAIRWAY, AGREE)
+    assert "_by_hand.py) does not restore the schema from before its upgrade" in said
+    assert "type mood: only after the downgrade" in said
+
+
+def test_a_downgrade_that_takes_too_much_is_caught(project: Project) -> None:
+    write_revision(project, "", '    op.drop_column("notes", "body")\n')
+    said = fails(project, STAIRWAY)
+    assert "_by_hand.py) does not restore the schema from before its upgrade" in said

@@ -1,0 +1,54 @@
+"""What the gates do with a schema that is hard to fill, and with models that Postgres refuses."""
+
+import pytest
+from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.testing.agreement import schema_differences
+from alembic_live.testing.populate import Population
+from in_process import InProcess
+from server import Database
+from sqlalchemy import Column, Connection, Integer, Table, text
+
+
+def test_tables_with_a_cycle_are_filled_after_those_that_they_reference(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    database.query("CREATE TABLE b (id int PRIMARY KEY, c_id int)")
+    database.query("CREATE TABLE c (id int PRIMARY KEY, b_id int NOT NULL REFERENCES b)")
+    database.query("ALTER TABLE b ADD FOREIGN KEY (c_id) REFERENCES c")
+    database.query("CREATE TABLE a (id int PRIMARY KEY, c_id int NOT NULL REFERENCES c)")
+
+    def grow(connection: Connection) -> int:
+        population = Population(project, connection)
+        assert population.grow() == []
+        return population.number
+
+    attempts = with_connection(make_engine(database.address()), grow)
+    assert attempts < 20
+    assert database.value("SELECT count(*) FROM a JOIN c ON c.id = c_id JOIN b ON b.id = b_id") == 2
+
+
+def test_a_cycle_without_a_first_row_is_named(in_process: InProcess, database: Database) -> None:
+    project = in_process()
+    database.query("CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL)")
+    database.query("CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a)")
+    database.query("ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b")
+
+    def grow(connection: Connection) -> list[str]:
+        return Population(project, connection).grow()
+
+    problems = with_connection(make_engine(database.address()), grow)
+    assert "table a: column b_id is NOT NULL and references b, which has no rows" in problems[0]
+
+
+def test_models_that_cannot_be_created_fail_with_a_sentence(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    Table(
+        "broken",
+        project.metadatas[0],
+        Column("id", Integer, server_default=text("no_such_function()")),
+    )
+    with pytest.raises(AssertionError, match=r"cannot create their tables: .*no_such_function"):
+        schema_differences(project, database.address())

@@ -1,0 +1,1 @@
+from alembic_live.testing.gates import *  # noqa: F403

@@ -1,0 +1,113 @@
+"""Models are imported from wherever the project says, and what cannot be imported is named."""
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from alembic.util import CommandError
+from alembic_live import Project
+from alembic_live.models import load_models, model_modules
+from alembic_live.testing.models import models_not_imported
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+
+_numbers = count()
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Writes a package with these modules. Returns its name."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    def write(**modules: str) -> str:
+        package = f"models_of_a_test_{next(_numbers)}"
+        for name, source in {"__init__": "", **modules}.items():
+            path = tmp_path / package / f"{name.replace('__in__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
+        return package
+
+    yield write
+    for name in [name for name in sys.modules if name.startswith("models_of_a_test_")]:
+        del sys.modules[name]
+
+
+def test_every_module_of_a_package_is_imported_at_any_depth(write: Write) -> None:
+    package = write(one="", deep__in__two="", deep__in__deeper__in__three="")
+    load_models(Project(metadata=MetaData(), models=package))
+    expected = {
+        package,
+        *(f"{package}.{each}" for each in ("one", "deep.two", "deep.deeper.three")),
+    }
+    assert expected <= set(sys.modules)
+    assert set(model_modules(package)) == expected - {package}
+
+
+def test_a_module_is_imported_alone(write: Write) -> None:
+    package = write(one="", other="")
+    load_models(Project(metadata=MetaData(), models=f"{package}.one"))
+    assert f"{package}.one" in sys.modules
+    assert f"{package}.other" not in sys.modules
+
+
+def test_several_are_imported(write: Write) -> None:
+    packages = write(one=""), write(two="")
+    load_models(Project(metadata=MetaData(), models=packages))
+    assert {f"{packages[0]}.one", f"{packages[1]}.two"} <= set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nowhere\n", "ModuleNotFoundError at {}:1: No module named 'nowhere'"),
+        ("x = (\n", "SyntaxError at {}:1: "),
+        ("\n1 / 0\n", "ZeroDivisionError at {}:2: "),
+        ("raise SystemExit(0)\n", "SystemExit at {}:1: "),
+    ],
+)
+def test_one_that_cannot_be_imported_is_named_with_its_line(
+    write: Write, tmp_path: Path, source: str, reason: str
+) -> None:
+    package = write(broken=source)
+    with pytest.raises(CommandError) as refused:
+        load_models(Project(metadata=MetaData(), models=package))
+    assert f"The models in {package}.broken cannot be loaded, so nothing was compared" in str(
+        refused.value
+    )
+    assert reason.format(tmp_path / package / "broken.py") in str(refused.value)
+
+
+def test_a_package_that_is_not_there_is_named() -> None:
+    with pytest.raises(CommandError, match="The models in nowhere_at_all cannot be loaded"):
+        load_models(Project(metadata=MetaData(), models="nowhere_at_all"))
+
+
+def test_a_foreign_key_to_nowhere_is_named() -> None:
+    metadata = MetaData()
+    Table("things", metadata, Column("owner_id", Integer, ForeignKey("nowhere.id")))
+    with pytest.raises(CommandError, match=r"refers to a table that does not exist.*'nowhere'"):
+        load_models(Project(metadata=metadata))
+
+
+MODEL = 'class Thing:\n    __tablename__ = "things"\n'
+
+
+def test_models_that_are_elsewhere_are_found(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("")
+    package = write(
+        models__in____init__="",
+        models__in__thing=MODEL,
+        elsewhere=f"\n{MODEL}",
+        typed='class Other:\n    __tablename__: str = "others"\n',
+        plain="class Plain:\n    x = 1\n",
+    )
+    project = Project(metadata=MetaData(), models=f"{package}.models").located(
+        tmp_path / "alembic.ini"
+    )
+    assert models_not_imported(project) == [
+        f"{package}/elsewhere.py:2 Thing",
+        f"{package}/typed.py:1 Other",
+    ]
