@@ -41,7 +41,7 @@ BARE_INDEX = """\
     with op.get_context().autocommit_block():
         op.create_index("ix_items_total", "items", ["total"], postgresql_concurrently=True)
 """
-IMPORT = "from my_service.migrate.operations import create_index_concurrently\n"
+IMPORT = "from alembic_live.operations import create_index_concurrently\n"
 
 Both = Callable[[str], AbstractContextManager[tuple[Contestant, Contestant]]]
 

@@ -15,9 +15,9 @@ from alembic import command
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from my_service.database.address import Address
+from alembic_live.address import Address
 from my_service.database.models.tables_0000 import Table0
-from my_service.migrate.command import run_command
+from alembic_live.runtime.program import run_command
 
 
 @pytest.fixture
