@@ -77,8 +77,8 @@ def head(project: Project) -> str:
 
 
 def current(project: Project) -> str:
-    """The revision of the database, without the mark of a head."""
-    return project.alembic("current").stdout.replace("(head)", "").strip()
+    """The revision of the database, without the mark of a head or a branch point."""
+    return " ".join(re.sub(r"\(\w+\)", "", project.alembic("current").stdout).split())
 
 
 def revise(
