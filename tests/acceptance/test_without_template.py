@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from alembic_live.postgres.local.cluster import free_port
 from documents import Page
-from guide import Follower
 from project import ROOT, commit
+from reader import Reader
 
 PAGE = ROOT / "docs" / "how-to" / "use-the-library.md"
 PORT = "54327"  # as the page has it
@@ -37,26 +37,6 @@ def tool(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def follower(tool: str, tmp_path: Path, repository: Path) -> Iterator[Follower]:
-    """A reader in an empty folder. The server that the page starts is stopped at the end."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    environment = {"LIBRARY": f"git+file://localhost{repository}"}
-    bin = folder / ".venv" / "bin"
-    if tool == "pip":  # what `activate` does in the page's shell
-        path = f"{bin}{os.pathsep}{os.environ['PATH']}"
-        environment |= {"VIRTUAL_ENV": str(folder / ".venv"), "PATH": path}
-    yield Follower(
-        folder,
-        environment,
-        lambda text: text.replace("uv run ", "") if tool == "pip" else text,
-    )
-    if (folder / ".postgres").exists():
-        subprocess.run([bin / "db", "stop"], cwd=folder, check=True, capture_output=True)
-        shutil.rmtree((folder / ".postgres").resolve())
-
-
 def page_for(tool: str) -> Page:
     """The page without what is for readers with the other tool."""
     text = PAGE.read_text(encoding="utf-8")
@@ -66,7 +46,27 @@ def page_for(tool: str) -> Page:
     return Page.read(PAGE.name, text.replace(PORT, str(free_port("127.0.0.1"))))
 
 
-def test_the_page_does_what_it_says(tool: str, follower: Follower) -> None:
-    page = page_for(tool)
-    assert len(page.steps) > 25
-    follower.follow(page)
+@pytest.fixture
+def reader(tool: str, tmp_path: Path, repository: Path) -> Iterator[Reader]:
+    """A reader in an empty folder. The server that the page starts is stopped at the end."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    environment = {"LIBRARY": f"git+file://localhost{repository}"}
+    bin = folder / ".venv" / "bin"
+    if tool == "pip":  # what `activate` does in the page's shell
+        path = f"{bin}{os.pathsep}{os.environ['PATH']}"
+        environment |= {"VIRTUAL_ENV": str(folder / ".venv"), "PATH": path}
+    yield Reader(
+        page_for(tool),
+        folder,
+        environment=environment,
+        rewritten=lambda text: text.replace("uv run ", "") if tool == "pip" else text,
+    )
+    if (folder / ".postgres").exists():
+        subprocess.run([bin / "db", "stop"], cwd=folder, check=True, capture_output=True)
+        shutil.rmtree((folder / ".postgres").resolve())
+
+
+def test_the_page_does_what_it_says(reader: Reader) -> None:
+    assert len(reader.page.steps) > 25
+    reader.read()

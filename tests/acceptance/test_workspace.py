@@ -14,8 +14,8 @@ from campaigns import campaign
 from documents import Page
 from dotenv import dotenv_values
 from edit import edit
-from guide import Follower
 from project import ROOT, Finished, Project, commit, run, said
+from reader import Reader
 from rendered import Render
 from server import Database
 
@@ -50,12 +50,13 @@ def workspace(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Works
     """The workspace that the page builds. Tests share it."""
     folder = tmp_path_factory.mktemp("workspace") / "work"
     folder.mkdir()
-    follower = Follower(
+    reader = Reader(
+        Page.read(GUIDE.name, GUIDE.read_text(encoding="utf-8")),
         folder,
-        {"TEMPLATE": str(template)},
-        lambda text: text.replace("uvx copier", f"{sys.executable} -m copier"),
+        environment={"TEMPLATE": str(template)},
+        rewritten=lambda text: text.replace("uvx copier", f"{sys.executable} -m copier"),
     )
-    follower.follow(Page.read(GUIDE.name, GUIDE.read_text(encoding="utf-8")))
+    reader.read()
     commit(folder / "shop")
     return Workspace(folder / "shop")
 

@@ -263,7 +263,7 @@ CHANGES = {
         '    UNUSED = "unused"\n    BLUE = "blue"\n',
         shuts_out_on_the_way_back=True,
     ),
-    "enum value in the middle that is a default at once": Change(
+    "enum value in the middle, used as a default": Change(
         '    GREEN = "green"\n',
         '    BLUE = "blue"\n    GREEN = "green"\n',
         more=(

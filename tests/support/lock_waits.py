@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import psycopg
 from server import Database
+from traffic import meanwhile
 
 NOTICED = 20  # milliseconds: shorter waits are not counted
 ACQUIRED = re.compile(r"acquired .* after ([0-9.]+) ms")
@@ -31,13 +33,12 @@ def lock_waits(database: Database) -> Iterator[list[float]]:
     https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-LOCK-WAITS
     """
     waits: list[float] = []
-    stop = threading.Event()
 
     def note(message: psycopg.errors.Diagnostic) -> None:
         if found := ACQUIRED.search(message.message_primary or ""):
             waits.append(float(found[1]))
 
-    def use(statement: str) -> None:
+    def use(statement: str, stop: threading.Event) -> None:
         with database.connect() as connection:
             connection.prepare_threshold = None  # tables change under it
             connection.add_notice_handler(note)
@@ -48,12 +49,5 @@ def lock_waits(database: Database) -> Iterator[list[float]]:
                     connection.execute(statement.encode())
                 time.sleep(0.01)
 
-    threads = [threading.Thread(target=use, args=(statement,)) for statement in STATEMENTS]
-    for thread in threads:
-        thread.start()
-    try:
+    with meanwhile(*(partial(use, statement) for statement in STATEMENTS)):
         yield waits
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

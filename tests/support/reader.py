@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import prefork
@@ -31,6 +32,8 @@ class Reader:
         *,
         database: Database | None = None,
         tools: Path | None = None,
+        environment: dict[str, str] | None = None,
+        rewritten: Callable[[str], str] = lambda text: text,
     ) -> None:
         """
         Args:
@@ -39,12 +42,16 @@ class Reader:
             database: the one that the DB_* and libpq's variables name. The page calls it my_service.
             tools: a virtual environment. With it, `uv run alembic` and `uv run db` of a project fork
                 a process that has its libraries imported already.
+            environment: more variables.
+            rewritten: changes commands and the outputs that the page shows.
         """
         self.page = page
         self.folder = folder
         self.database = database
         self.tools = tools
-        self.environment = clean_environment() | ENVIRONMENT
+        self.rewritten = rewritten
+        self.environment = clean_environment() | ENVIRONMENT | (environment or {})
+        self.environment.pop("UV", None)  # of the `uv run` that runs the tests
         if database:
             self.environment |= database.environment | {
                 f"PG{theirs}": database.environment[f"DB_{ours}"] for theirs, ours in LIBPQ.items()
@@ -85,7 +92,7 @@ class Reader:
                     raise PageError(f"{self._where(step)}: the file is\n\n{path.read_text()}")
 
     def _command(self, step: Step) -> None:
-        output, code = self._run(self.examples.real(step.text))
+        output, code = self._run(self.rewritten(self.examples.real(step.text)))
         output = printed(output)
         if self.database:
             output = output.replace(self.database.name, "my_service")
@@ -94,9 +101,10 @@ class Reader:
             raise PageError(
                 f"{self._where(step)} exits with {code}, not {step.exit_code}:\n{output}"
             )
-        if step.output and not self.examples.match(step.output, output):
+        shown = self.rewritten(step.output)
+        if shown and not self.examples.match(shown, output):
             raise PageError(
-                f"{self._where(step)} prints\n\n{output}\n\nand the page shows\n\n{step.output}"
+                f"{self._where(step)} prints\n\n{output}\n\nand the page shows\n\n{shown}"
             )
 
     def _run(self, command: str) -> tuple[str, int]:

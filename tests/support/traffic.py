@@ -2,10 +2,26 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from server import Database
+
+
+@contextmanager
+def meanwhile(*works: Callable[[threading.Event], object]) -> Iterator[None]:
+    """Do some works, each in a thread, until the block ends and their event is set."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=work, args=(stop,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def waiting_for(database: Database, table: str) -> bool:
@@ -27,9 +43,8 @@ def long_transaction(database: Database) -> Iterator[int]:
 def traffic(database: Database) -> Iterator[list[float]]:
     """Readers and writers of the notes; yields how long each query took, in seconds."""
     waits: list[float] = []
-    stop = threading.Event()
 
-    def use(statement: str) -> None:
+    def use(statement: str, stop: threading.Event) -> None:
         with database.connect() as connection:
             connection.prepare_threshold = None  # tables change under it
             while not stop.is_set():
@@ -38,22 +53,13 @@ def traffic(database: Database) -> Iterator[list[float]]:
                 waits.append(time.monotonic() - began)
                 time.sleep(0.005)
 
-    threads = [
-        threading.Thread(target=use, args=(statement,))
-        for statement in (
-            "SELECT * FROM notes LIMIT 10",
-            "INSERT INTO notes (title) VALUES ('busy')",
-            "UPDATE notes SET body = body || '.' WHERE id = 1",
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    try:
+    statements = (
+        "SELECT * FROM notes LIMIT 10",
+        "INSERT INTO notes (title) VALUES ('busy')",
+        "UPDATE notes SET body = body || '.' WHERE id = 1",
+    )
+    with meanwhile(*(partial(use, statement) for statement in statements)):
         yield waits
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 @contextmanager
@@ -67,9 +73,8 @@ def reading(database: Database, table: str) -> Iterator[None]:
 @contextmanager
 def readers(database: Database, table: str, *, seconds: float) -> Iterator[None]:
     """Two readers of a table, in transactions that overlap, so that it is never free for long."""
-    stop = threading.Event()
 
-    def read(delay: float) -> None:
+    def read(delay: float, stop: threading.Event) -> None:
         time.sleep(delay)
         with database.connect() as connection:
             while not stop.is_set():
@@ -77,12 +82,5 @@ def readers(database: Database, table: str, *, seconds: float) -> Iterator[None]
                     connection.execute(f"SELECT FROM {table}".encode())
                     time.sleep(seconds)
 
-    threads = [threading.Thread(target=read, args=(n * seconds / 2,)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with meanwhile(*(partial(read, n * seconds / 2) for n in range(2))):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

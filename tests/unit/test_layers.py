@@ -23,6 +23,7 @@ LAYERS = [
         "terminal",
         "keepalive",
         "limits",
+        "alembic_ini",
         "host",
         "address",
         "engines",

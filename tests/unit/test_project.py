@@ -15,7 +15,7 @@ from alembic_live import (
     Project,
     load_project,
 )
-from alembic_live.project import find_config_file
+from alembic_live.alembic_ini import find_config_file
 from sqlalchemy import URL, Column, Integer, MetaData, Table, create_engine
 
 SETTINGS = {"DB_HOST": "h", "DB_PORT": 1, "DB_USER": "u", "DB_PASSWORD": "p", "DB_NAME": "n"}

@@ -21,7 +21,7 @@ PATIENCE = {SMALL: 1_000, FULL: 200}  # milliseconds; the suite shares its cores
 SHORT = [
     *("column with a volatile default", "column of a new enum", "dropped column"),
     *("renamed column with an index", "column that becomes NOT NULL", "wider number"),
-    *("enum value in the middle that is a default at once", "unique constraint"),
+    *("enum value in the middle, used as a default", "unique constraint"),
     *("check constraint", "foreign key on a new column", "tables that refer to each other"),
 ]
 

@@ -153,7 +153,7 @@ def test_what_ends_the_transaction_is_refused_before_anything_is_lost(
     project: Project, database: Database, code: str
 ) -> None:
     if "; COMMIT;" in code:
-        project = project.given(DB_DRIVER_SYNC="psycopg")  # which takes several at once
+        project = project.given(DB_DRIVER_SYNC="psycopg")  # which takes several statements
     path = write_second(project, code)
     assert_refused(project, database, path, "Revision second", "its own transaction")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError
-from configparser import Error as IniError
 from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from alembic_live.address import Address
+from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, url_in
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.limits import Limits
@@ -28,8 +26,6 @@ Given = TypeVar("Given")
 Pooler = Literal["", "none", "session", "transaction"]
 
 HEAD_FILE = "head.txt"
-INI = "alembic.ini"
-SECTION = "alembic_live"  # of alembic.ini
 EXAMPLE = f"[{SECTION}]\nproject = my_service.database:project"
 
 
@@ -144,7 +140,7 @@ class Project:
             url = _called(self.url, origin) if callable(self.url) else self.url
             return Address.from_url(url, origin)
         return Address.from_url(
-            _url_in(self.config_file), f"sqlalchemy.url in {self.config_file.name}"
+            url_in(self.config_file), f"sqlalchemy.url in {self.config_file.name}"
         )
 
     def make_engine(self) -> Engine | AsyncEngine:
@@ -312,92 +308,3 @@ def _called(function: Callable[[], Given], origin: str) -> Given:
             f"The database is not known: the function in {origin} raises {type(error).__name__}. "
             "Call it by itself to see why."
         ) from error
-
-
-def find_config_file(folder: Path) -> Path | None:
-    """The nearest alembic.ini, from a folder upwards."""
-    return next(
-        (step / INI for step in (folder, *folder.parents) if (step / INI).is_file()),
-        None,
-    )
-
-
-def read_ini(config_file: Path) -> ConfigParser:
-    """The contents of an alembic.ini, where `%(here)s` is its folder.
-
-    Raises:
-        ConfigurationError: it cannot be read. The text quotes no line: it may hold a password.
-    """
-    parser = ConfigParser({"here": config_file.resolve().parent.as_posix().replace("%", "%%")})
-    try:
-        read = parser.read(config_file, encoding="utf-8")
-    except (IniError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{config_file} cannot be read: {why_unreadable(error)}."
-        ) from None
-    if not read:
-        raise ConfigurationError(f"There is no file {config_file}.")
-    return parser
-
-
-def why_unreadable(error: IniError | UnicodeDecodeError) -> str:
-    """Why a file cannot be read. The text of the error quotes a line, which may hold a password."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, (DuplicateSectionError, DuplicateOptionError)):
-        return f"line {error.lineno} repeats a section or a setting"
-    lines = [number for number, _ in getattr(error, "errors", ())] or [
-        getattr(error, "lineno", "?")
-    ]
-    return f"line {', '.join(map(str, lines))} is neither a [section] nor name = value"
-
-
-def _url_in(config_file: Path) -> str:
-    try:
-        url = read_ini(config_file).get("alembic", "sqlalchemy.url", fallback="")
-    except IniError:
-        url = ""
-    if not url:
-        raise ConfigurationError(
-            f"The database is not known: give Project() the settings, a url or an engine, or set "
-            f"sqlalchemy.url in {config_file}."
-        )
-    return url
-
-
-def add_to_path(config_file: Path) -> None:
-    """Put the folders of Alembic's prepend_sys_path before others. Alembic starts from the current
-    folder, and this from the file's. Without the setting it is the folder of the file.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-    """
-    import os
-    import re
-
-    parser = read_ini(config_file)
-    value = parser.get("alembic", "prepend_sys_path", fallback="")
-    separator = os.pathsep if parser.get("alembic", "path_separator", fallback="") == "os" else None
-    parts = value.split(separator) if separator else re.split(r"[\s,:]+", value)
-    parts = [part.strip() for part in parts if part.strip()]
-    for part in reversed(parts or _paths_in_pyproject(config_file) or ["."]):
-        path = str((config_file.resolve().parent / part).resolve())
-        # In front, also if it is there already: another project in the environment may have a
-        # package of the same name.
-        sys.path[:] = [path, *(each for each in sys.path if each != path)]
-
-
-def _paths_in_pyproject(config_file: Path) -> list[str]:
-    """prepend_sys_path in `[tool.alembic]`, where `alembic init --template pyproject` puts it."""
-    path = config_file.resolve().with_name("pyproject.toml")
-    if not path.is_file():
-        return []
-    import tomllib
-
-    try:
-        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except ValueError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    here = config_file.resolve().parent.as_posix()
-    found = tools.get("alembic", {}).get("prepend_sys_path", [])
-    return [str(each).replace("%(here)s", here) for each in found]

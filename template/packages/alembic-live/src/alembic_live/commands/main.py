@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from alembic_live.alembic_ini import add_to_path, find_config_file, why_unreadable
 from alembic_live.errors import ConfigurationError
 from alembic_live.interruption import ended_by_signals, exit_at_sigterm
-from alembic_live.project import add_to_path, find_config_file, load_project, why_unreadable
+from alembic_live.project import load_project
 
 # For each command, its module and its help text. A module is imported only when its command runs.
 COMMANDS = {

@@ -20,7 +20,7 @@ def run_in(config_file: Path, arguments: Namespace) -> int:
         return 0
     from alembic.config import CommandLine
 
-    from alembic_live.project import add_to_path
+    from alembic_live.alembic_ini import add_to_path
 
     add_to_path(config_file)  # Alembic itself takes the current folder
 

@@ -3,9 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from alembic_live.alembic_ini import read_ini
 from alembic_live.history.files import read_revision_files
 from alembic_live.history.head_file import record_heads, write_heads
-from alembic_live.project import HEAD_FILE, load_project, read_ini
+from alembic_live.project import HEAD_FILE, load_project
 from alembic_live.terminal import tell
 
 INSTEAD = "Remove record_head from the hooks in alembic.ini, and delete head.txt."

@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from alembic_live.alembic_ini import SECTION, read_ini
 from alembic_live.errors import ConfigurationError
 from alembic_live.plain_settings import UnsureError, read_migration_address
-from alembic_live.project import SECTION, read_ini
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

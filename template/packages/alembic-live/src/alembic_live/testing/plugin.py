@@ -82,7 +82,8 @@ def alembic_project(pytestconfig: pytest.Config) -> "Project":
     """The project in pytest's setting `alembic_config` or in the nearest alembic.ini, with the
     database of the tests.
     """
-    from alembic_live.project import find_config_file, load_project
+    from alembic_live.alembic_ini import find_config_file
+    from alembic_live.project import load_project
 
     named = str(pytestconfig.getini(CONFIG))
     found = pytestconfig.rootpath / named if named else find_config_file(pytestconfig.rootpath)
