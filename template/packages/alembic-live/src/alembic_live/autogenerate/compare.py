@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from alembic import context
 from alembic.autogenerate import produce_migrations
@@ -125,6 +125,7 @@ def comparison(
         connection: a connection to the database. Default: the connection of the running command.
     """
     from alembic_live.autogenerate.enums import compare_enums
+    from alembic_live.autogenerate.plugins import PLUGINS
 
     schemas = {metadata.schema for metadata in metadatas} | {
         table.schema for metadata in metadatas for table in metadata.tables.values()
@@ -166,7 +167,7 @@ def comparison(
         "include_object": include_object,
         "render_item": _render_item,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": ["alembic.autogenerate.*", *PLUGINS],
     }
 
 
@@ -178,12 +179,14 @@ def differences_from(migration: MigrationContext, metadatas: Sequence[MetaData])
     return script.upgrade_ops
 
 
-def _render_item(kind: str, item: object, context: AutogenContext) -> Literal[False]:
+def _render_item(kind: str, item: object, context: AutogenContext) -> str | bool:
     """Import the module of a type that is not SQLAlchemy's. Alembic renders the type itself."""
+    from alembic_live.autogenerate.parts import render_default
+
     module = type(item).__module__
     if kind == "type" and module.partition(".")[0] != "sqlalchemy":
         context.imports.add(f"import {module}")
-    return False
+    return render_default(kind, item)
 
 
 def _review(migration: MigrationContext, _revision: object, scripts: Any) -> None:

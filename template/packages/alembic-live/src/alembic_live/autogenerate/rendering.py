@@ -1,5 +1,6 @@
 """What autogenerate writes besides Alembic's operations: comments and reversible lines."""
 
+import re
 from textwrap import wrap
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import ClauseElement
 
 from alembic_live.printable import one_line
 
@@ -15,6 +17,26 @@ WIDTH = 90  # characters of a comment, which is indented by four more
 
 # With the default paramstyle, the dialect doubles percent signs in names.
 POSTGRESQL: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+
+
+_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)|\\:")
+
+
+def inline_sql(expression: ClauseElement) -> str:
+    """An expression as it is in DDL: with its values, without the table."""
+    options = {"literal_binds": True, "include_table": False}
+    return str(expression.compile(dialect=POSTGRESQL, compile_kwargs=options))
+
+
+def as_text(sql: str) -> str:
+    """SQL for `sqlalchemy.text()`, in which a colon begins a parameter."""
+    return sql.replace(":", r"\:") if _PARAMETER.search(sql) else sql
+
+
+def compiler() -> Any:
+    """SQLAlchemy's writer of the SQL of columns and constraints."""
+    make: Any = POSTGRESQL.ddl_compiler
+    return make(POSTGRESQL, None)
 
 
 class Line(ops.MigrateOperation):

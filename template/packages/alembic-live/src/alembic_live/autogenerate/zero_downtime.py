@@ -17,6 +17,7 @@ from sqlalchemy import MetaData
 
 from alembic_live import operations
 from alembic_live.autogenerate.enums import added_values
+from alembic_live.autogenerate.rendering import as_text, inline_sql
 from alembic_live.internals.alembic import rendered_call
 from alembic_live.internals.alembic_postgresql_enum import AddEnumValuesOp
 
@@ -205,6 +206,9 @@ def _render(context: AutogenContext, item: Concurrently) -> list[str]:
         calls = [_not_null_call(plain)]
     else:
         function, arguments = rendered_call(context, plain)
+        if isinstance(plain, ops.CreateCheckConstraintOp):
+            sql = inline_sql(plain.to_constraint().sqltext)  # the counterpart takes it as it is
+            arguments = arguments.replace(repr(as_text(sql)), repr(sql), 1)
         ending = "_if_exists" if isinstance(plain, ops.DropConstraintOp) else "_concurrently"
         calls = [f"{function}{ending}{arguments}"]
     for call in calls:

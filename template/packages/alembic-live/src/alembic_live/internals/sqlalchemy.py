@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, util
+from sqlalchemy import Connection, Constraint, Engine, util
 
 from alembic_live.internals import attribute
 
@@ -39,6 +39,13 @@ def driver_error(connection: Connection) -> type[Exception]:
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
     return error
 
+
+def is_created(constraint: Constraint, compiler: Any) -> bool:
+    """Whether Postgres gets a constraint. The constraint of a Boolean is for other databases."""
+    return bool(constraint._should_create_for_compiler(compiler))
+
+
+CONSTRAINTS = (attribute(LIBRARY, "sqlalchemy", "Constraint._should_create_for_compiler"),)
 
 MIGRATION = (
     attribute(LIBRARY, "sqlalchemy.util", "greenlet_spawn"),

@@ -31,6 +31,7 @@ from alembic_live.autogenerate.from_scratch.reflection import (
     remove_partition_foreign_keys,
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
+from alembic_live.commands.baseline.constraints import add_constraint_details
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.internals import sqlacodegen
@@ -143,6 +144,7 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     remove_partition_foreign_keys(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{project.migration_address} has no tables to write models of.")
+    add_constraint_details(metadata, connection)
     for table in metadata.tables.values():
         _leave_out_details(table)
         _shorten_names(table)
@@ -236,6 +238,8 @@ def _generated(
 
     def render_constraint(constraint: Any) -> str:
         """A constraint, with the check as Postgres prints it and all options of UNIQUE."""
+        if "exclusion" in constraint.info:
+            return render_exclusion(constraint)
         if isinstance(constraint, CheckConstraint):
             condition = escaped(getattr(constraint.sqltext, "text", str(constraint.sqltext)))
             return f"CheckConstraint({condition!r}, name={constraint.name!r})"
@@ -250,6 +254,17 @@ def _generated(
             )
             rendered = f"{rendered.removesuffix(')')}{more})"
         return rendered
+
+    def render_exclusion(constraint: Any) -> str:
+        elements, condition, options = constraint.info["exclusion"]
+        generator.add_literal_import("sqlalchemy", "text")
+        generator.add_literal_import("sqlalchemy.dialects.postgresql", "ExcludeConstraint")
+        parts = [f"(text({escaped(sql)!r}), {operator!r})" for sql, operator in elements]
+        parts.append(f"name={constraint.name!r}")
+        parts += [f"{name}={value!r}" for name, value in options.items()]
+        if condition:
+            parts.append(f"where=text({escaped(condition)!r})")
+        return f"ExcludeConstraint({', '.join(parts)})"
 
     def find_free_name(name: str, *arguments: Any, **options: Any) -> str:
         """A name for an attribute that is not reserved in declarative classes."""

@@ -1,0 +1,12 @@
+"""The comparisons of this library, as plugins of Alembic. The import registers them."""
+
+from alembic.runtime.plugins import Plugin
+
+from alembic_live.autogenerate import parts
+
+PLUGINS = {
+    "alembic_live.parts": parts,
+}
+
+for name, module in PLUGINS.items():
+    Plugin.setup_plugin_from_module(module, name)
