@@ -77,7 +77,7 @@ def compare_collation(
 
 
 def _collation(type_: TypeEngine[Any]) -> str | None:
-    collation = getattr(type_.dialect_impl(POSTGRESQL), "collation", None)
+    collation = getattr(type_, "collation", None)
     return None if collation == "default" else collation
 
 

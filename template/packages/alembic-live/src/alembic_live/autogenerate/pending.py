@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column
 
 from alembic_live.autogenerate.reflection import Reflection
@@ -132,6 +133,15 @@ def begin(context: AutogenContext, reflection: Reflection) -> Pending:
 def pending_of(context: AutogenContext) -> Pending:
     """The comparison in progress."""
     return _pending[context]
+
+
+def is_complete(migration: MigrationContext) -> bool:
+    """Whether the last comparison of a command compared everything."""
+    return not any(
+        pending.not_compared
+        for context, pending in _pending.items()
+        if context.migration_context is migration
+    )
 
 
 def _changes(table: PendingTable) -> Iterator[str]:

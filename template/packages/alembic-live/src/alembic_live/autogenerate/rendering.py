@@ -1,6 +1,7 @@
 """What autogenerate writes besides Alembic's operations: comments and reversible lines."""
 
 import re
+from functools import cache
 from textwrap import wrap
 from typing import Any, Self
 
@@ -33,6 +34,7 @@ def as_text(sql: str) -> str:
     return sql.replace(":", r"\:") if _PARAMETER.search(sql) else sql
 
 
+@cache
 def compiler() -> Any:
     """SQLAlchemy's writer of the SQL of columns and constraints."""
     make: Any = POSTGRESQL.ddl_compiler

@@ -22,6 +22,7 @@ from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.destructive_changes import confirm_destructive_changes
 from alembic_live.autogenerate.downgrades import add_placeholders
 from alembic_live.autogenerate.enums import keep_defaults
+from alembic_live.autogenerate.pending import is_complete
 from alembic_live.autogenerate.rendering import Line, sql_name
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
@@ -46,7 +47,10 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     assert script.upgrade_ops is not None
     if script.upgrade_ops.is_empty():
         scripts.clear()
-        log.info("The models and the database agree: no revision was written.")
+        agree = "The models and the database agree"
+        if not is_complete(migration):
+            agree = "The models and the database agree in all that was compared"
+        log.info("%s: no revision was written.", agree)
         return
     metadatas = metadatas_of(migration)
     first = [

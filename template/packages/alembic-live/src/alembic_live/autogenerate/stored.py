@@ -24,6 +24,8 @@ Kind = Literal["default", "computed", "index", "check", "unique", "exclude"]
 ERRORS_OF_MODELS = ("22", "2B", "42")
 NOT_ALLOWED = "42501"
 
+NEEDED = "A comparison needs temporary tables: the privilege TEMPORARY, and a server that writes"
+
 # The definition of a part. A copy has only one part of a kind, whose name is not asked for.
 DEFINITION = """
 CREATE FUNCTION pg_temp.alembic_live_definition(relation oid, kind text, object text) RETURNS text
@@ -178,7 +180,7 @@ def compare_stored(connection: Connection, tables: Sequence[CopiedTable]) -> lis
         execute_verbatim(connection, f"DO $do$ BEGIN {DEFINITION}; {COMPARISON}; END $do$")
         found = connection.scalar(COMPARE, {"tables": json.dumps(list(map(_as_json, tables)))})
     except DBAPIError as error:
-        return [Answer(None, reason=reason_of(error))] * parts
+        return [Answer(None, reason=f"{reason_of(error)}. {NEEDED}")] * parts
     finally:
         savepoint.rollback()
     return list(map(_answer, json.loads(found) if isinstance(found, str) else found))
