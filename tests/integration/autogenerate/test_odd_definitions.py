@@ -1,6 +1,7 @@
 """Definitions without names, in other schemas, and generated ones, compared in this process."""
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -167,6 +168,153 @@ def test_a_definition_that_needs_what_a_revision_creates_is_a_difference(
     assert kinds == ["add_column", "add_column", "add_constraint", "add_index"]
     connection.execute(sa.text("CREATE INDEX ix ON things (size)"))
     assert "remove_index" in [each[0] for each in found(connection, after)]
+
+
+# Parts of a table: columns, constraints, indexes.
+PARTS: dict[str, Sequence[Callable[[], Any]]] = {
+    "enum check": [
+        lambda: sa.Column(
+            "c", sa.Enum("a", "b", name="cc", native_enum=False, create_constraint=True)
+        )
+    ],
+    "bool check": [lambda: sa.Column("c", sa.Boolean(name="cb", create_constraint=True))],
+    "col check": [lambda: sa.Column("c", sa.Integer, sa.CheckConstraint("c > 0", name="x"))],
+    "unique col": [lambda: sa.Column("c", sa.Integer, unique=True)],
+    "index col": [lambda: sa.Column("c", sa.Integer, index=True)],
+    "label ops": [
+        lambda: sa.Index(
+            "ixl",
+            sa.func.lower(sa.column("name")).label("low"),
+            postgresql_ops={"low": "text_pattern_ops"},
+        )
+    ],
+    "computed": [lambda: sa.Column("c", sa.Integer, sa.Computed("size * 2"))],
+    "virtual": [lambda: sa.Column("c", sa.Integer, sa.Computed("size * 2", persisted=False))],
+    "stored": [
+        lambda: sa.Column(
+            "c",
+            sa.Text,
+            sa.Computed("CASE WHEN size IN (1,2) THEN 'a :b' ELSE name END", persisted=True),
+        )
+    ],
+    "where bool": [
+        lambda: sa.Index("ixw", "size", postgresql_where=sa.text("size > 1 and not (name = 'x')"))
+    ],
+    "with": [
+        lambda: sa.Index(
+            "ixg",
+            sa.text("to_tsvector('english', name)"),
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        )
+    ],
+    "concurrently": [
+        lambda: sa.Index("ixc", "size", postgresql_concurrently=False, postgresql_using="btree")
+    ],
+    "uq not distinct": [
+        lambda: sa.UniqueConstraint("size", name="uqn", postgresql_nulls_not_distinct=True)
+    ],
+    "odd name": [lambda: sa.CheckConstraint("size > 1", name='o"d %d')],
+    "exclude where": [
+        lambda: pg.ExcludeConstraint(
+            (sa.column("name"), "="),
+            name="exn",
+            using="btree",
+            where=sa.text("size > 3"),
+            deferrable=True,
+            initially="DEFERRED",
+        )
+    ],
+    "collated col": [
+        lambda: sa.Column("c", sa.Text(collation="C"), server_default="x"),
+        lambda: sa.Index("ixcc", "c"),
+    ],
+    "identity": [lambda: sa.Column("c", sa.Integer, sa.Identity(always=True, start=5))],
+    "seq col": [lambda: sa.Column("c", sa.Integer, sa.Sequence("s1"))],
+    "whole row": [lambda: sa.CheckConstraint("things IS NOT NULL", name="wr")],
+    "table qualified": [lambda: sa.CheckConstraint("things.size > 1", name="tq")],
+    "interval": [
+        lambda: sa.Column(
+            "c", pg.INTERVAL(fields="DAY TO SECOND"), server_default=sa.text("interval '1 day'")
+        )
+    ],
+    "bit": [lambda: sa.Column("c", pg.BIT(3), server_default=sa.text("B'101'"))],
+    "timestamptz": [
+        lambda: sa.Column("c", sa.DateTime(timezone=True), server_default="2020-01-01")
+    ],
+    "money": [lambda: sa.Column("c", pg.MONEY, server_default="1")],
+    "numeric text": [lambda: sa.Column("c", sa.Numeric(5, 1), server_default=sa.text("0"))],
+    "default with cast fn": [lambda: sa.Column("c", sa.Text, server_default=sa.cast("a", sa.Text))],
+    "default func": [lambda: sa.Column("c", sa.Text, server_default=sa.func.concat("a%", ":b"))],
+    "default array": [
+        lambda: sa.Column("c", pg.ARRAY(sa.Integer), server_default=pg.array([1, 2]))
+    ],
+    "default array str": [
+        lambda: sa.Column("c", pg.ARRAY(sa.String(5)), server_default=sa.text("'{}'::varchar[]"))
+    ],
+    "char default": [lambda: sa.Column("c", sa.CHAR(1), server_default="Y")],
+    "pgchar": [lambda: sa.Column("c", pg.TSVECTOR, server_default="")],
+    "uuid func": [lambda: sa.Column("c", sa.Uuid, server_default=sa.func.gen_random_uuid())],
+    "json text": [lambda: sa.Column("c", pg.JSONB, server_default=sa.text("'{\"a\": [1, 2]}'"))],
+    "json build": [
+        lambda: sa.Column("c", pg.JSONB, server_default=sa.text("jsonb_build_object('a', 1)"))
+    ],
+    "case desc": [
+        lambda: sa.Index(
+            "ixd", sa.text("(CASE WHEN size > 1 THEN name END) DESC NULLS LAST"), "size"
+        )
+    ],
+    "substring": [lambda: sa.CheckConstraint("substring(name from 1 for 2) <> 'ab'", name="ss")],
+    "extract": [
+        lambda: sa.Column("at", sa.DateTime),
+        lambda: sa.CheckConstraint("extract(year from at) > 2000", name="ey"),
+    ],
+    "at tz": [
+        lambda: sa.Column("at", sa.DateTime(timezone=True)),
+        lambda: sa.Index("ixtz", sa.text("(at AT TIME ZONE 'utc')")),
+    ],
+    "similar": [lambda: sa.CheckConstraint("name SIMILAR TO 'a%'", name="si")],
+    "ilike": [lambda: sa.CheckConstraint("name ILIKE 'a%' ESCAPE '!'", name="il")],
+    "row compare": [lambda: sa.CheckConstraint("(size, id) > (1, 2)", name="rc")],
+    "is distinct": [lambda: sa.CheckConstraint("name IS DISTINCT FROM 'a'", name="di")],
+    "any array": [lambda: sa.CheckConstraint("name = ANY (ARRAY['a','b']::varchar[])", name="aa")],
+}
+
+
+CONVENTION = {
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(column_0_label)s",
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+}
+
+
+@pytest.mark.parametrize(
+    "convention", [CONVENTION, pytest.param({}, marks=pytest.mark.full)], ids=["named", "unnamed"]
+)
+def test_a_part_of_a_table_is_made_removed_and_added(
+    connection: Connection, convention: dict[str, str]
+) -> None:
+    def models(name: str = "") -> MetaData:
+        metadata = MetaData(naming_convention=convention)
+        table(metadata, *(make() for make in PARTS.get(name, ())))
+        return metadata
+
+    def change(name: str = "") -> None:
+        source = upgrade(connection, models(name))
+        assert found(connection, models(name)) == [], source
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in PARTS:
+            with connection.begin_nested() as savepoint:
+                models(name).create_all(connection)
+                assert found(connection, models(name)) == [], name
+                savepoint.rollback()
+            with connection.begin_nested() as savepoint:
+                for step in (name, "", name):
+                    change(step)
+                savepoint.rollback()
 
 
 # Generated definitions

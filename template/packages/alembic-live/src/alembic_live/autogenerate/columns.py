@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from alembic_live.autogenerate.pending import PendingTable, log, pending_of
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
-    Line,
+    BlockingLine,
     compiler,
     display_name,
     inline_sql,
@@ -148,9 +148,13 @@ def _compare_computed(
             return
         log.info("Detected changed expression of %s: %s", what, answer.wanted or sql)
         alter = f"ALTER TABLE {table.sql_name} ALTER COLUMN {sql_name(name)} SET EXPRESSION AS"
-        table.operations.ops.append(
-            Line.of_sql(f"{alter} ({answer.wanted or sql})", f"{alter} ({answer.existing})")
-        )
+        new, old = f"{alter} ({answer.wanted or sql})", f"{alter} ({answer.existing})"
+        line = BlockingLine.of_sql(new, old)
+        if is_stored:
+            shown = display_name(table.schema, table.name)
+            rewrites = f"Rewrites {shown} under ACCESS EXCLUSIVE, so reads and writes block."
+            line = line.saying(rewrites, rewrites)
+        table.operations.ops.append(line)
 
     type_ = column.type.compile(dialect=POSTGRESQL)
     kind = "STORED" if is_stored else "VIRTUAL"

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import conv
 from alembic_live.autogenerate.pending import Pending, PendingTable, log, pending_of
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
-    Line,
+    BlockingLine,
     as_text,
     compiler,
     display_name,
@@ -49,6 +49,19 @@ def compare_constraints(
     _compare_by_name(pending, table, _checks(context, table, existing, wanted))
     _compare_by_name(pending, table, _exclusions(pending, table, wanted))
     return PriorityDispatchResult.CONTINUE
+
+
+USE_INDEX = (
+    "To avoid that, first build a unique index concurrently, and use it: ADD CONSTRAINT … PRIMARY KEY "
+    "USING INDEX …."
+)
+
+
+def _builds(table: PendingTable) -> str:
+    return (
+        f"Blocks reads and writes of {display_name(table.schema, table.name)} while it builds an index "
+        "(ACCESS EXCLUSIVE)."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +213,8 @@ def _checks(
 
     def add(constraint: Any, name: str | None, answer: Answer | None) -> None:
         other = old(name) if name in existing else None
+        if _is_of_new_column(table, constraint):
+            return  # the type of the column brings it
         if context.run_object_filters(constraint, name, "check_constraint", False, other):
             log.info("Detected added check constraint %r on table %r", name, table.name)
             addition: Any = ops.AddConstraintOp.from_constraint(constraint)
@@ -214,6 +229,13 @@ def _checks(
             table.operations.ops.append(ops.DropConstraintOp.from_constraint(constraint))
 
     return Constraints("check", _created_checks(wanted), existing, add, drop)
+
+
+def _is_of_new_column(table: PendingTable, constraint: CheckConstraint) -> bool:
+    new = {item.column.name for item in table.operations.ops if isinstance(item, ops.AddColumnOp)}
+    return internals.is_of_type(constraint) and bool(
+        new & {each.name for each in constraint.columns}
+    )
 
 
 def _created_checks(table: Table) -> list[CheckConstraint]:
@@ -263,12 +285,14 @@ def _exclusions(pending: Pending, table: PendingTable, wanted: Table) -> Constra
             definition = answer.wanted
         elif name:
             definition = definition[definition.index("EXCLUDE USING") :]
-        table.operations.ops.append(Line.of_sql(*statements(name, definition)))
+        line = BlockingLine.of_sql(*statements(name, definition))
+        table.operations.ops.append(line.saying(_builds(table), ""))
 
     def drop(name: str, answer: Answer | None) -> None:
         log.info("Detected removed exclusion constraint %r on table %r", name, table.name)
         adding, dropping = statements(name, existing[name])
-        table.operations.ops.append(Line.of_sql(dropping, adding))
+        line = BlockingLine.of_sql(dropping, adding)
+        table.operations.ops.append(line.saying("", _builds(table)))
 
     existing = pending.reflection.of_table("exclude", table.schema, table.name)
     exclusions = [each for each in wanted.constraints if isinstance(each, ExcludeConstraint)]
@@ -288,7 +312,9 @@ def _compare_primary_key(pending: Pending, table: PendingTable, wanted: Table) -
     new_name = _name_of(wanted.primary_key) or (old_name if old else f"{table.name}_pkey")
     change = _primary_key_change(table, (old_name, old), (new_name, new))
     undo = _primary_key_change(table, (new_name, new), (old_name, old))
-    table.operations.ops.append(Line.of_sql(change, undo))
+    line = BlockingLine.of_sql(change, undo)
+    builds = f"{_builds(table)} {USE_INDEX}"
+    table.operations.ops.append(line.saying(builds if new else "", builds if old else ""))
 
 
 def _primary_key_change(

@@ -61,6 +61,22 @@ class Line(ops.MigrateOperation):
         return (self.line,)
 
 
+class BlockingLine(Line):
+    """A line that blocks other sessions for long, and what to say of it in each direction."""
+
+    def __init__(self, line: str, undo: str, warning: str = "", undo_warning: str = "") -> None:
+        super().__init__(line, undo)
+        self.warning, self.undo_warning = warning, undo_warning
+
+    def saying(self, warning: str, undo_warning: str) -> Self:
+        """The same line with its warnings."""
+        return type(self)(self.line, self.undo, warning, undo_warning)
+
+    def reverse(self) -> Self:
+        """The line for the opposite direction."""
+        return type(self)(self.undo, self.line, self.undo_warning, self.warning)
+
+
 class Comment(ops.MigrateOperation):
     """A comment above an operation."""
 

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateColumn
 
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
+    BlockingLine,
     Comment,
     display_name,
     sql_name,
@@ -121,6 +122,8 @@ def _warning(
         )
     if is_new:
         return None
+    if isinstance(item, BlockingLine):
+        return item.warning or None
     if isinstance(item, ops.AlterColumnOp) and item.modify_type is not None:
         return _new_type_warning(connection, item)
     if kind_of(item) in ("index", "unique", "foreignkey") and not isinstance(

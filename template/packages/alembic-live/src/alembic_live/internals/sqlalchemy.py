@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Constraint, Engine, util
+from sqlalchemy import CheckConstraint, Connection, Constraint, Engine, util
 
-from alembic_live.internals import attribute
+from alembic_live.internals import Internal, attribute
 
 LIBRARY = "sqlalchemy"
 
@@ -45,7 +45,19 @@ def is_created(constraint: Constraint, compiler: Any) -> bool:
     return bool(constraint._should_create_for_compiler(compiler))
 
 
-CONSTRAINTS = (attribute(LIBRARY, "sqlalchemy", "Constraint._should_create_for_compiler"),)
+def is_of_type(constraint: CheckConstraint) -> bool:
+    """Whether the type of a column brings a check, such as an Enum without a native type."""
+    return bool(constraint._type_bound)
+
+
+CONSTRAINTS = (
+    attribute(LIBRARY, "sqlalchemy", "Constraint._should_create_for_compiler"),
+    Internal(
+        LIBRARY,
+        "CheckConstraint._type_bound",
+        lambda: CheckConstraint("true")._type_bound is False,
+    ),
+)
 
 MIGRATION = (
     attribute(LIBRARY, "sqlalchemy.util", "greenlet_spawn"),
