@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic_live.autogenerate.compare import comparison, differences_from
@@ -31,8 +32,14 @@ def upgrade(connection: Connection, metadata: MetaData) -> str:
     migration = context_of(connection, metadata)
     script = produce_migrations(migration, metadata)
     assert script.upgrade_ops is not None
+    # The context of render_python_code has no metadata.
+    prefixes = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op."}
+    opts = migration.opts | prefixes | {"user_module_prefix": None}
+    context = AutogenContext(migration, metadata, opts)
     source = render_python_code(
-        script.upgrade_ops, render_item=migration.opts["render_item"], migration_context=migration
+        script.upgrade_ops,
+        render_item=lambda kind, item, _: migration.opts["render_item"](kind, item, context),
+        migration_context=migration,
     )
     names: dict[str, Any] = {"op": op, "sa": sa}
     with Operations.context(migration):

@@ -1,6 +1,7 @@
 """What autogenerate writes besides Alembic's operations: comments and reversible lines."""
 
 import re
+from copy import copy
 from functools import cache
 from textwrap import wrap
 from typing import Any, Self
@@ -64,17 +65,17 @@ class Line(ops.MigrateOperation):
 class BlockingLine(Line):
     """A line that blocks other sessions for long, and what to say of it in each direction."""
 
-    def __init__(self, line: str, undo: str, warning: str = "", undo_warning: str = "") -> None:
-        super().__init__(line, undo)
-        self.warning, self.undo_warning = warning, undo_warning
+    warning = undo_warning = ""
 
     def saying(self, warning: str, undo_warning: str) -> Self:
         """The same line with its warnings."""
-        return type(self)(self.line, self.undo, warning, undo_warning)
+        line = copy(self)
+        line.warning, line.undo_warning = warning, undo_warning
+        return line
 
     def reverse(self) -> Self:
         """The line for the opposite direction."""
-        return type(self)(self.undo, self.line, self.undo_warning, self.warning)
+        return super().reverse().saying(self.undo_warning, self.warning)
 
 
 class Comment(ops.MigrateOperation):
