@@ -202,7 +202,8 @@ DEFINITIONS = {
         '    c = mapped_column(sa.Integer, sa.CheckConstraint("c > 1", name="c"))',
     ),
     "check of an enum without a type": Definition(
-        '    c = mapped_column(sa.Enum("a", "b", name="c", native_enum=False, create_constraint=True))'
+        '    c = mapped_column(sa.Enum("a", "b", name="c", native_enum=False, create_constraint=True))',
+        '    c = mapped_column(sa.Enum("a", "d", name="c", native_enum=False, create_constraint=True))',
     ),
     "check of a boolean": Definition(
         '    c = mapped_column(sa.Boolean(name="c", create_constraint=True))'
@@ -317,6 +318,11 @@ DEFINITIONS = {
         '    c = mapped_column(sa.Integer, sa.Computed("a % 6", persisted=True))',
         "    a: Mapped[int | None]\n",
         server=17,
+    ),
+    "computed with a newline": Definition(
+        '    c = mapped_column(sa.Text, sa.Computed("lower(\\n  a\\n)", persisted=True))',
+        None,
+        "    a: Mapped[str | None]\n",
     ),
     "computed text": Definition(
         """    c = mapped_column(sa.Text, sa.Computed("a || ' :b'::text || lower(a)", persisted=True))""",

@@ -25,6 +25,7 @@ class Table{number}(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(sa.Identity())
     kind: Mapped[str] = mapped_column(sa.String(5), server_default="a")
     data = mapped_column(sa.JSON, server_default="{{}}")
     at = mapped_column(sa.DateTime, server_default=sa.text("timezone('utc', now())"))

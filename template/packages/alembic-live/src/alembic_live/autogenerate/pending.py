@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
@@ -121,27 +120,24 @@ class Pending:
             log.warning("Not compared: %s. Reason: %s.", _shown(names), one_line(reason))
 
 
-_pending: WeakKeyDictionary[AutogenContext, Pending] = WeakKeyDictionary()
-
-
 def begin(context: AutogenContext, reflection: Reflection) -> Pending:
-    """Begin a comparison."""
-    _pending[context] = Pending(context, reflection)
-    return _pending[context]
+    """Begin a comparison. It lasts as long as its migration context."""
+    impl: Any = context.migration_context.impl
+    impl.pending = Pending(context, reflection)
+    return pending_of(context)
 
 
 def pending_of(context: AutogenContext) -> Pending:
     """The comparison in progress."""
-    return _pending[context]
+    impl: Any = context.migration_context.impl
+    pending: Pending = impl.pending
+    return pending
 
 
 def is_complete(migration: MigrationContext) -> bool:
-    """Whether the last comparison of a command compared everything."""
-    return not any(
-        pending.not_compared
-        for context, pending in _pending.items()
-        if context.migration_context is migration
-    )
+    """Whether the last comparison compared everything."""
+    pending = getattr(migration.impl, "pending", None)
+    return pending is None or not pending.not_compared
 
 
 def _changes(table: PendingTable) -> Iterator[str]:
