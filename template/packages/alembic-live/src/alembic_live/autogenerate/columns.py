@@ -9,7 +9,7 @@ from sqlalchemy import Column, Computed, DefaultClause, Identity
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
-from alembic_live.autogenerate.pending import PendingTable, log, pending_of
+from alembic_live.autogenerate.pending import Pending, PendingTable, log, pending_of
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
     BlockingLine,
@@ -53,11 +53,27 @@ def compare_default(
         return PriorityDispatchResult.STOP
     item.existing_server_default = old
     if isinstance(new, DefaultClause):
-        _compare(context, table, item, existing, wanted)
+        pending_of(context).column = item  # the type, which is compared later, decides its form
     elif new is None and old is not None:
         log.info("Detected removed server default on column '%s.%s'", table_name, name)
         item.modify_server_default = None
     return PriorityDispatchResult.STOP
+
+
+def compare_expression(
+    context: AutogenContext,
+    item: ops.AlterColumnOp,
+    schema: str | None,
+    table_name: str,
+    _name: str,
+    existing: Column[Any],
+    wanted: Column[Any],
+) -> PriorityDispatchResult:
+    """Compare the expression of a default, if no other comparison has done that."""
+    pending = pending_of(context)
+    if pending.column is item:
+        _compare(pending, pending.table(schema, table_name), item, existing, wanted)
+    return PriorityDispatchResult.CONTINUE
 
 
 def compare_collation(
@@ -82,13 +98,12 @@ def _collation(type_: TypeEngine[Any]) -> str | None:
 
 
 def _compare(
-    context: AutogenContext,
+    pending: Pending,
     table: PendingTable,
     item: ops.AlterColumnOp,
     existing: Column[Any],
     wanted: Column[Any],
 ) -> None:
-    pending = pending_of(context)
     what = f"default of {display_name(table.schema, table.name, wanted.name)}"
     printed = pending.reflection.defaults.get((table.schema, table.name, existing.name))
     try:
@@ -96,19 +111,16 @@ def _compare(
     except (SQLAlchemyError, NotImplementedError) as error:
         pending.leave(what, f"SQLAlchemy cannot write it as SQL: {error}")
         return
+    if item.modify_type is None and _is_printed_so(sql, printed, existing.type):
+        return
 
     def decide(answer: Answer) -> None:
         if not answer.is_same:
             log.info("Detected changed %s: %s", what, answer.wanted or sql)
             table.change_default(item, wanted.server_default)
 
-    def ask() -> None:
-        if item.modify_type is not None or not _is_printed_so(sql, printed, existing.type):
-            alter = f"ALTER TABLE {table.copied.copy} ALTER COLUMN {identifier(wanted.name)}"
-            part = Part("default", wanted.name, f"{alter} SET DEFAULT ", sql)
-            table.ask(what, part, decide)
-
-    table.questions.append(ask)  # the type is compared later, and decides how Postgres prints it
+    alter = f"ALTER TABLE {table.copied.copy} ALTER COLUMN {identifier(wanted.name)}"
+    table.ask(what, Part("default", wanted.name, f"{alter} SET DEFAULT ", sql), decide)
 
 
 def _is_printed_so(sql: str, printed: str | None, type_: TypeEngine[Any]) -> bool:

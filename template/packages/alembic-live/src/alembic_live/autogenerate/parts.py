@@ -14,7 +14,11 @@ from sqlalchemy import DefaultClause, Table
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.expression import ColumnClause
 
-from alembic_live.autogenerate.columns import compare_collation, compare_default
+from alembic_live.autogenerate.columns import (
+    compare_collation,
+    compare_default,
+    compare_expression,
+)
 from alembic_live.autogenerate.constraints import compare_constraints
 from alembic_live.autogenerate.indexes import compare_index, compare_unique
 from alembic_live.autogenerate.pending import Pending, begin, pending_of
@@ -30,6 +34,7 @@ def setup(plugin: Plugin) -> None:
     )
     plugin.add_autogenerate_comparator(compare_default, "column", "server_default", priority=first)
     plugin.add_autogenerate_comparator(compare_collation, "column", "types", priority=last)
+    plugin.add_autogenerate_comparator(compare_expression, "column", "parts", priority=last)
     plugin.add_autogenerate_comparator(
         compare_constraints, "table", "parts", qualifier="postgresql", priority=first
     )

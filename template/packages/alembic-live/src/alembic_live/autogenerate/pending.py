@@ -33,7 +33,6 @@ class PendingTable:
     name: str
     copied: CopiedTable
     operations: ops.ModifyTableOps
-    questions: list[Callable[[], None]] = field(default_factory=list)  # ask when all is compared
     decisions: list[tuple[str, Decide]] = field(default_factory=list)
     conclusions: list[Callable[[], None]] = field(default_factory=list)  # after all decisions
 
@@ -73,6 +72,7 @@ class Pending:
     tables: dict[tuple[str | None, str], PendingTable] = field(default_factory=dict)
     not_compared: dict[str, list[str]] = field(default_factory=dict)  # names, by the reason
     current: PendingTable | None = None
+    column: ops.AlterColumnOp | None = None  # the change of the column whose default is compared
 
     def table(self, schema: str | None, name: str) -> PendingTable:
         """The table that is compared now."""
@@ -94,9 +94,6 @@ class Pending:
         """Ask the server, and add the differences to the upgrade."""
         connection = self.context.connection
         assert connection is not None
-        for table in self.tables.values():
-            for ask in table.questions:
-                ask()
         asked = [table for table in self.tables.values() if table.copied.parts]
         for table in asked:
             table.copied.changes.extend(_changes(table))
