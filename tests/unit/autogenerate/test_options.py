@@ -13,6 +13,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.types import UserDefinedType
 
 Options = Callable[..., dict[str, Any]]
 
@@ -149,6 +150,16 @@ def test_so_is_an_include_name(options: Options) -> None:
     assert not include("other", "schema", {})
 
 
+class Dotted(UserDefinedType[str]):
+    """A type that is not SQLAlchemy's."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type in SQL."""
+        return "ltree"
+
+
 def test_what_a_team_renders_comes_first(options: Options) -> None:
     def render_item(kind: str, item: object, _context: object) -> object:
         return "mine()" if item == "mine" else False
@@ -157,8 +168,8 @@ def test_what_a_team_renders_comes_first(options: Options) -> None:
     imports: set[str] = set()
     context = SimpleNamespace(imports=imports)
     assert render("type", "mine", context) == "mine()"
-    assert render("type", Path(), context) is False
-    assert imports == {"import pathlib"}  # the library's own rule
+    assert render("type", Dotted(), context) == "SqlType('ltree')"
+    assert imports == {"from alembic_live.operations import SqlType"}  # the library's own rule
 
 
 def test_a_team_s_directives_run_before_the_review(

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from alembic import context
 from alembic.autogenerate import produce_migrations
-from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
@@ -18,8 +17,7 @@ from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.program import compares
 
-# Partitions belong to their table, and tables of extensions to the extension. An enum that a
-# function uses and no table does belongs to the function.
+# Partitions belong to their table, and tables of extensions to the extension.
 UNMAPPED = text(
     """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -27,15 +25,10 @@ UNMAPPED = text(
         SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
-    UNION ALL
-    SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-    WHERE t.typtype = 'e' AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
-          AND d.classid = 'pg_proc'::regclass
-    ) AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray))
     """
 )
+
+CHECKS = "alembic.ext.checkconstraint_byname"
 
 DIALECT_OPTS = {"paramstyle": "named"}  # otherwise `--sql` doubles every percent sign
 
@@ -124,7 +117,9 @@ def comparison(
         metadatas: the metadata of the models.
         connection: a connection to the database. Default: the connection of the running command.
     """
-    from alembic_live.autogenerate.enums import compare_enums
+    from alembic_live.autogenerate.column_types import render_type
+    from alembic_live.autogenerate.enums import leave_enums_to_this_library
+    from alembic_live.autogenerate.plugins import PLUGINS
 
     schemas = {metadata.schema for metadata in metadatas} | {
         table.schema for metadata in metadatas for table in metadata.tables.values()
@@ -159,14 +154,14 @@ def comparison(
             return (schema_name(schema), table) not in unmapped()
         return kind != "table" or not is_view(item)
 
-    compare_enums(lambda name: all(name != other for _, other in unmapped()))
+    leave_enums_to_this_library()
     return {
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": include_object,
-        "render_item": _render_item,
+        "render_item": lambda kind, item, context: kind == "type" and render_type(item, context),
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": [*PLUGINS, "alembic.autogenerate.*", CHECKS],
     }
 
 
@@ -176,14 +171,6 @@ def differences_from(migration: MigrationContext, metadatas: Sequence[MetaData])
     script = produce_migrations(migration, cast(MetaData, list(metadatas)))
     assert script.upgrade_ops is not None
     return script.upgrade_ops
-
-
-def _render_item(kind: str, item: object, context: AutogenContext) -> Literal[False]:
-    """Import the module of a type that is not SQLAlchemy's. Alembic renders the type itself."""
-    module = type(item).__module__
-    if kind == "type" and module.partition(".")[0] != "sqlalchemy":
-        context.imports.add(f"import {module}")
-    return False
 
 
 def _review(migration: MigrationContext, _revision: object, scripts: Any) -> None:

@@ -9,10 +9,10 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from alembic_live.autogenerate.renames import Rename, possible_renames, rename
-from alembic_live.autogenerate.rendering import Comment, display_name, sql_name
-from alembic_live.internals.alembic_postgresql_enum import SyncEnumValuesOp
-from alembic_live.sql.quoting import literal, word
+from alembic_live.autogenerate.enum_replacement import ReplaceEnum
+from alembic_live.autogenerate.renames import AnyRename, possible_renames, rename
+from alembic_live.autogenerate.rendering import Comment, display_name
+from alembic_live.sql.quoting import word
 from alembic_live.terminal import is_on_a_terminal, says_yes
 
 
@@ -20,7 +20,7 @@ from alembic_live.terminal import is_on_a_terminal, says_yes
 class Permissions:
     """What the user permits with `-x`."""
 
-    renames: set[str] = field(default_factory=set)  # `table.column:new_name`
+    renames: set[str] = field(default_factory=set)  # `table.column:new_name`, `enum.value:new`
     drops: set[str] = field(default_factory=set)  # `table.column`; an empty string: everything
 
     @classmethod
@@ -67,7 +67,8 @@ def confirm_destructive_changes(
     if unknown:
         raise CommandError(
             f"-x rename={','.join(sorted(unknown))}: the models and the database have no such "
-            "difference. Write table.column:new_name or table:new_name. The old name must be in "
+            "difference. Write table.column:new_name, table:new_name, enum:new_name or "
+            "enum.value:new_value. The old name must be in "
             "the database only, the new name in the models only."
         )
     chosen = [each for each, _ in possible if str(each) in permissions.renames]
@@ -102,20 +103,19 @@ def _destructive_changes(upgrade: ops.UpgradeOps) -> Iterator[DestructiveChange]
                     yield DestructiveChange(
                         name, f"Column {name} would be dropped, with its values."
                     )
-        elif isinstance(item, SyncEnumValuesOp):
-            for value in sorted(set(item.old_values) - set(item.new_values)):
-                name = display_name(item.name, value)
-                renaming = f"ALTER TYPE {sql_name(item.name)} RENAME VALUE {literal(value)} TO '…'"
-                yield DestructiveChange(
-                    name,
-                    f"Value {display_name(value)} of enum {display_name(item.name)} would be "
-                    "removed. That rewrites every table that uses the enum, and fails if a row has "
-                    "the value. Keep the value in the model, at least until no row has it. If you "
-                    f"renamed it, write a revision with op.execute({renaming!r}).",
-                )
+        elif isinstance(item, ReplaceEnum):
+            for value in item.old:
+                if value not in item.new:
+                    name = display_name(item.name, value)
+                    yield DestructiveChange(
+                        name,
+                        f"Value {display_name(value)} of enum {display_name(item.name)} would be "
+                        "removed. That rewrites every table that uses the enum, and fails if a row "
+                        "has the value. Keep the value in the model, at least until no row has it.",
+                    )
 
 
-def _refusal(changes: list[DestructiveChange], likely: list[Rename]) -> str:
+def _refusal(changes: list[DestructiveChange], likely: list[AnyRename]) -> str:
     hints = []
     for change in changes:
         options = [f"-x {word(f'rename={each}')}" for each in likely if each.old == change.name]
@@ -147,10 +147,10 @@ def _add_deployment_comments(upgrade: ops.UpgradeOps) -> None:
 
 
 def _ask_for_renames(
-    permissions: Permissions, likely: list[Rename], chosen: list[Rename]
-) -> list[Rename]:
+    permissions: Permissions, likely: list[AnyRename], chosen: list[AnyRename]
+) -> list[AnyRename]:
     """The likely renames that the user confirms."""
-    confirmed: list[Rename] = []
+    confirmed: list[AnyRename] = []
     for each in likely:
         taken = [(other.old, other.new) for other in (*chosen, *confirmed)]
         is_settled = permissions.allow_drop(each.old) or any(

@@ -1,4 +1,4 @@
-"""Renamed tables and columns. A comparison reports a rename as a drop and an addition. If the user
+"""Renamed tables, columns and enums. A comparison reports a rename as a drop and an addition. If the user
 confirms the rename, the revision renames instead.
 """
 
@@ -13,6 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from alembic_live.autogenerate.compare import differences_from
+from alembic_live.autogenerate.enum_renames import (
+    EnumRename,
+    ValueRename,
+    lines_of,
+    possible_enum_renames,
+)
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
     Comment,
@@ -54,10 +60,14 @@ class Rename:
         return str(self).partition(":")[0]
 
 
-def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:
+AnyRename = Rename | EnumRename | ValueRename
+
+
+def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[AnyRename, bool]]:
     """Every possible rename, and whether it is likely: a column of the same type, or a table with
     the same columns.
     """
+    yield from possible_enum_renames(upgrade)
     for group in upgrade.ops:
         if isinstance(group, ops.ModifyTableOps):
             for old in [op for op in group.ops if isinstance(op, ops.DropColumnOp)]:
@@ -77,7 +87,7 @@ def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:
 
 
 def rename(
-    migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[Rename]
+    migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[AnyRename]
 ) -> list[ops.MigrateOperation]:
     """Return the operations that rename, and leave the other differences in the script. To find
     those, the renames run in a savepoint, the database is compared again, and the savepoint is
@@ -92,8 +102,9 @@ def rename(
             for statement in _statements(each):
                 execute_verbatim(connection, statement)
         rest = differences_from(migration, metadatas_of(migration))
-        lines += _renamed_keys(migration, renames)
-        lines += _renamed_parts(migration, renames, rest)
+        of_tables = [each for each in renames if isinstance(each, Rename)]
+        lines += _renamed_keys(migration, of_tables)
+        lines += _renamed_parts(migration, of_tables, rest)
         savepoint.rollback()
     assert script.upgrade_ops is not None
     caution = Comment(
@@ -104,7 +115,10 @@ def rename(
     return [caution, *lines]
 
 
-def _lines(each: Rename) -> Iterator[Line]:
+def _lines(each: AnyRename) -> Iterator[Line]:
+    if not isinstance(each, Rename):
+        yield from lines_of(each)
+        return
     schema = f", schema={each.schema!r}" if each.schema else ""
     if each.column is not None:
 
@@ -127,8 +141,11 @@ def _lines(each: Rename) -> Iterator[Line]:
         )
 
 
-def _statements(each: Rename) -> Iterator[str]:
+def _statements(each: AnyRename) -> Iterator[str]:
     """The SQL of the lines."""
+    if not isinstance(each, Rename):
+        yield from (there for there, _ in each.changes())
+        return
     table = sql_name(each.schema, each.table)
     if each.column is not None:
         yield f"ALTER TABLE {table} RENAME COLUMN {sql_name(each.column)} TO {sql_name(each.new)}"

@@ -9,6 +9,8 @@ from alembic.operations import ops
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql
 
+from alembic_live import operations
+from alembic_live.operations.sql import run_sql
 from alembic_live.printable import one_line
 
 WIDTH = 90  # characters of a comment, which is indented by four more
@@ -20,17 +22,17 @@ POSTGRESQL: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-
 class Line(ops.MigrateOperation):
     """A line of Python in a revision, and the line that reverses it."""
 
-    def __init__(self, line: str, undo: str) -> None:
-        self.line, self.undo = line, undo
+    def __init__(self, line: str, undo: str, *, is_sql: bool = False) -> None:
+        self.line, self.undo, self.is_sql = line, undo, is_sql
 
     @classmethod
     def of_sql(cls, statement: str, undo: str) -> Self:
         """A line that runs a statement, reversed by a line that runs another one."""
-        return cls(_execute_call(statement), _execute_call(undo))
+        return cls(statement, undo, is_sql=True)
 
     def reverse(self) -> Self:
         """The line for the opposite direction."""
-        return type(self)(self.undo, self.line)
+        return type(self)(self.undo, self.line, is_sql=self.is_sql)
 
     def to_diff_tuple(self) -> Any:
         """What `alembic check` shows."""
@@ -62,15 +64,19 @@ def display_name(*names: str | None) -> str:
     return one_line(".".join(filter(None, names)))
 
 
+def execute_call(context: AutogenContext, statement: str) -> str:
+    """The call that runs a statement. In `op.execute` a colon starts a parameter."""
+    if ":" not in statement:
+        return f"op.execute({statement!r})"
+    context.imports.add(f"from {operations.__name__} import {run_sql.__name__}")
+    return f"{run_sql.__name__}({statement!r})"
+
+
 @renderers.dispatch_for(Line)
-def _render_line(_context: AutogenContext, item: Line) -> str:
-    return item.line
+def _render_line(context: AutogenContext, item: Line) -> str:
+    return execute_call(context, item.line) if item.is_sql else item.line
 
 
 @renderers.dispatch_for(Comment)
 def _render_comment(_context: AutogenContext, item: Comment) -> list[str]:
     return [f"# {line}" for line in wrap(one_line(item.text), WIDTH)]
-
-
-def _execute_call(statement: str) -> str:
-    return f"op.execute({statement.replace(':', chr(92) + ':')!r})"

@@ -6,7 +6,8 @@ The place of a rule depends on what it needs:
    written. `confirm_destructive_changes` precedes `check_new_columns`, because a renamed column is
    not a new one.
 2. A rule that changes the upgrade comes before `split`, which distributes the changes over revisions
-   and derives their downgrades: `defer_foreign_keys`, `keep_defaults`.
+   and derives their downgrades: `defer_foreign_keys`, `convert_values`,
+   `arrange_enums`.
 3. A rule about the text of a revision or about its downgrade comes after `split`: first
    `add_placeholders`, which replaces operations, then `add_warnings`, whose comments stand above the
    final ones.
@@ -18,10 +19,11 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, inspect
 
+from alembic_live.autogenerate.column_types import convert_values, named_types
 from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.destructive_changes import confirm_destructive_changes
 from alembic_live.autogenerate.downgrades import add_placeholders
-from alembic_live.autogenerate.enums import keep_defaults
+from alembic_live.autogenerate.enum_replacement import arrange_enums
 from alembic_live.autogenerate.rendering import Line, sql_name
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
@@ -55,7 +57,8 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     ]
     check_new_columns(script.upgrade_ops)
     defer_foreign_keys(script.upgrade_ops)
-    keep_defaults(migration, script.upgrade_ops)
+    convert_values(script.upgrade_ops)
+    arrange_enums(script.upgrade_ops)
     scripts[:] = split(script, metadatas, first)
     for part in scripts:
         assert part.downgrade_ops is not None
@@ -70,7 +73,13 @@ def _missing_schemas(migration: MigrationContext, metadatas: list[MetaData]) -> 
     assert migration.connection is not None
     present = inspect(migration.connection).get_schema_names()
     tables = [table for metadata in metadatas for table in metadata.tables.values()]
-    wanted = sorted({table.schema for table in tables if table.schema})
+    used = {table.schema for table in tables} | {
+        type_.schema
+        for table in tables
+        for column in table.columns
+        for type_ in named_types(column.type)
+    }
+    wanted = sorted(schema for schema in used if schema)
     return [
         Line.of_sql(
             f"CREATE SCHEMA IF NOT EXISTS {sql_name(name)}",

@@ -16,9 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from alembic_live import operations
-from alembic_live.autogenerate.enums import added_values
+from alembic_live.autogenerate.enum_replacement import AddEnumValues, add_enum_value_calls
 from alembic_live.internals.alembic import rendered_call
-from alembic_live.internals.alembic_postgresql_enum import AddEnumValuesOp
 
 RENAMED = "rename"
 LOOSENED = "drop constraints and indexes"
@@ -76,7 +75,7 @@ def split(
 def kind_of(item: Any) -> str:
     """The kind of a change, as in LOOSENING. Empty if the change has no concurrent form."""
     match item:
-        case AddEnumValuesOp():
+        case AddEnumValues():
             return "enum"
         case ops.CreateIndexOp() | ops.DropIndexOp():
             return "index"
@@ -124,7 +123,7 @@ def _changes_of_existing_tables(
     """The changes that have a concurrent form, each with the group that contains it."""
     new = created_tables(upgrade)
     for group in list(upgrade.ops):
-        if isinstance(group, AddEnumValuesOp):
+        if isinstance(group, AddEnumValues):
             yield upgrade, group
         elif isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in new:
             for item in list(group.ops):
@@ -155,7 +154,7 @@ def _take(group: Any, item: Any) -> Any:
 def _loosens(item: Any) -> bool:
     if isinstance(item, ops.AlterColumnOp):
         return bool(item.modify_nullable)
-    return isinstance(item, AddEnumValuesOp | ops.DropConstraintOp | ops.DropIndexOp)
+    return isinstance(item, AddEnumValues | ops.DropConstraintOp | ops.DropIndexOp)
 
 
 def _is_empty(item: ops.MigrateOperation) -> bool:
@@ -199,8 +198,8 @@ def _id_after(other: str | None) -> str:
 @renderers.dispatch_for(Concurrently)
 def _render(context: AutogenContext, item: Concurrently) -> list[str]:
     plain = item.plain
-    if isinstance(plain, AddEnumValuesOp):
-        calls = _add_enum_value_calls(context, plain)
+    if isinstance(plain, AddEnumValues):
+        calls = add_enum_value_calls(plain)
     elif isinstance(plain, ops.AlterColumnOp):
         calls = [_not_null_call(plain)]
     else:
@@ -217,16 +216,3 @@ def _not_null_call(item: ops.AlterColumnOp) -> str:
     function = "drop_not_null" if item.modify_nullable else "set_not_null_concurrently"
     schema = f", schema={str(item.schema)!r}" if item.schema else ""
     return f"{function}({str(item.table_name)!r}, {str(item.column_name)!r}{schema})"
-
-
-def _add_enum_value_calls(context: AutogenContext, item: AddEnumValuesOp) -> list[str]:
-    assert context.dialect is not None
-    schema = (
-        f", schema={item.schema!r}" if item.schema != context.dialect.default_schema_name else ""
-    )
-    return [
-        f"add_enum_value({item.name!r}, {value!r}"
-        + (f", before={following!r}" if following is not None else "")
-        + f"{schema})"
-        for value, following in added_values(item.old_values, item.new_values)
-    ]

@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.util import CommandError
+from sqlalchemy.types import TypeEngine
 
 from alembic_live.internals import Internal, absent, attribute, require
 
@@ -283,4 +284,17 @@ def rendered_call(context: AutogenContext, operation: ops.MigrateOperation) -> t
     return call[1], call[2]
 
 
-AUTOGENERATE = (attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),)
+def rendered_type(context: AutogenContext, type_: TypeEngine[Any]) -> str:
+    """What autogenerate writes for a type, in an operation or in another type.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the function.
+    """
+    require(AUTOGENERATE)
+    return render._repr_type(type_, context)
+
+
+AUTOGENERATE = (
+    attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),
+    attribute(LIBRARY, "alembic.autogenerate.render", "_repr_type"),
+)

@@ -5,8 +5,9 @@ from copy import copy
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, util
+from sqlalchemy.types import TypeEngine
 
-from alembic_live.internals import attribute
+from alembic_live.internals import attribute, require
 
 LIBRARY = "sqlalchemy"
 
@@ -39,6 +40,24 @@ def driver_error(connection: Connection) -> type[Exception]:
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
     return error
 
+
+def on_postgres(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type that `with_variant` gives to Postgres, or the type itself without its variants."""
+    require(TYPES)
+    variants = type_._variant_mapping
+    if not variants:
+        return type_
+    if "postgresql" in variants:
+        return variants["postgresql"]
+    plain = copy(type_)
+    plain._variant_mapping = util.EMPTY_DICT
+    return plain
+
+
+TYPES = (
+    attribute(LIBRARY, "sqlalchemy.types", "TypeEngine._variant_mapping"),
+    attribute(LIBRARY, "sqlalchemy.util", "EMPTY_DICT"),
+)
 
 MIGRATION = (
     attribute(LIBRARY, "sqlalchemy.util", "greenlet_spawn"),

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy import Column, Connection, MetaData
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
+from alembic_live.autogenerate.column_types import named_types
 from alembic_live.autogenerate.compare import comparison, differences_from
 from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.from_scratch.statements import statements_of
-from alembic_live.internals.alembic_postgresql_enum import with_plain_class
 from alembic_live.postgres.dump import Schema, SchemaObject, comparable
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.sql.quoting import IDENTIFIER, unquoted
@@ -90,10 +89,8 @@ def skip_enum_creation(operations: Iterable[ops.MigrateOperation]) -> None:
     """Let CREATE TABLE use existing enums, which SQL has created."""
     for item in operations:
         for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
-            type_ = getattr(column, "type", None)
-            type_ = getattr(type_, "item_type", type_)  # the element type of an array
-            if isinstance(type_, ENUM):
-                with_plain_class(type_).create_type = False
+            for type_ in named_types(column.type) if isinstance(column, Column) else ():
+                type_.create_type = False
 
 
 def by_table(schema: Schema) -> dict[TableName, Schema]:

@@ -1,0 +1,515 @@
+"""Changes of types, on tables with rows: up, no difference left, back to the same schema, up again."""
+
+import enum
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+from evolution import Evolution
+from server import Database
+from sqlalchemy.dialects import postgresql as pg
+
+Things = Callable[[sa.MetaData], object]
+
+FIRST = "first"  # the id of the first revision
+
+
+@dataclass
+class Change:
+    """Models before and after, SQL that runs between, and what -x says."""
+
+    before: Things
+    after: Things
+    sql: str = ""
+    words: tuple[str, ...] = ()
+    schema: str | None = None  # of the metadata
+    setup: str = ""  # SQL that runs first
+
+
+def things(*parts: Any, schema: str | None = None, more: Things | None = None) -> Things:
+    """A table with these columns; they are copied, so that several models can share them."""
+
+    def models(metadata: sa.MetaData) -> None:
+        made = [part() if callable(part) else part for part in parts]
+        sa.Table(
+            "things",
+            metadata,
+            sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+            sa.Column("kept", sa.Text, server_default="kept"),
+            *made,
+            schema=schema,
+        )
+        if more:
+            more(metadata)
+
+    return models
+
+
+def column(type_: Callable[[], Any], name: str = "color", **options: Any) -> Callable[[], Any]:
+    """A column, made when it is needed."""
+    return lambda: sa.Column(name, type_(), **options)
+
+
+def color(*labels: str, name: str = "color", **options: Any) -> Callable[[], Any]:
+    """An enum."""
+    return lambda: sa.Enum(*labels, name=name, **options)
+
+
+def colors(*labels: str) -> Callable[[], Any]:
+    """An array of an enum."""
+    return lambda: pg.ARRAY(sa.Enum(*labels, name="color"))
+
+
+def index(*columns: str, name: str = "ix_color", **options: Any) -> Callable[[], Any]:
+    """An index."""
+    return lambda: sa.Index(name, *map(sa.text, columns), **options)
+
+
+def check(condition: str, name: str = "color") -> Callable[[], Any]:
+    """A check."""
+    return lambda: sa.CheckConstraint(condition, name=name)
+
+
+class Hue(enum.Enum):
+    """An enum whose values differ from its names."""
+
+    RED = "red hue"
+    GREEN = "green hue"
+
+
+class Decorated(sa.types.TypeDecorator[str]):
+    """A decorated enum."""
+
+    impl = sa.Enum("red", "green", name="color")
+    cache_ok = True
+
+
+class Short(sa.types.TypeDecorator[str]):
+    """A decorated string."""
+
+    impl = sa.String(7)
+    cache_ok = True
+
+
+class Outer:
+    """A class with a type in it."""
+
+    class Inner(sa.types.UserDefinedType[str]):
+        """A type that does not say its arguments."""
+
+        cache_ok = True
+
+        def __init__(self, length: int) -> None:
+            self.length = length
+
+        def get_col_spec(self, **_: Any) -> str:
+            """The type in SQL."""
+            return f"VARCHAR({self.length})"
+
+        def __repr__(self) -> str:
+            return "Inner()"
+
+
+RED = "INSERT INTO things (color) VALUES ('red'), ('green')"
+ROWS = "INSERT INTO things DEFAULT VALUES"
+text = sa.Text
+RG, RGB = ("red", "green"), ("red", "green", "blue")
+TWO, THREE = color(*RG), color(*RGB)
+DROP_BLUE = ("allow-drop=color.blue",)
+
+ENUMS = {
+    "new enum": Change(things(), things(column(TWO)), ROWS),
+    "new enum with a default": Change(
+        things(), things(column(TWO, nullable=False, server_default="red")), ROWS
+    ),
+    "new array": Change(things(), things(column(colors(*RG), server_default="{red}")), ROWS),
+    "text to enum": Change(things(column(text)), things(column(TWO)), RED),
+    "text to enum with default": Change(
+        things(column(text, server_default="red", nullable=False)),
+        things(column(TWO, server_default="red", nullable=False)),
+        RED,
+    ),
+    "text to enum with another default": Change(
+        things(column(text, server_default="none")),
+        things(column(TWO, server_default="red")),
+        RED,
+    ),
+    "text to enum, default goes": Change(
+        things(column(text, server_default="red")), things(column(TWO)), RED
+    ),
+    "varchar to enum, default comes": Change(
+        things(column(lambda: sa.String(9))), things(column(TWO, server_default="red")), RED
+    ),
+    "array of text to array of enum": Change(
+        things(column(lambda: pg.ARRAY(sa.Text), server_default="{red}")),
+        things(column(colors(*RG), server_default="{green}")),
+        ROWS,
+    ),
+    "enum to enum of another name": Change(
+        things(column(TWO, server_default="red")),
+        things(column(color(*RG, name="hue"), server_default="red")),
+        RED,
+    ),
+    "renamed enum": Change(
+        things(column(TWO, server_default="red"), index("color", postgresql_where="color = 'red'")),
+        things(
+            column(color(*RG, name="hue"), server_default="red"),
+            index("color", postgresql_where="color = 'red'"),
+        ),
+        RED,
+        ("rename=color:hue",),
+    ),
+    "renamed value": Change(
+        things(column(TWO, server_default="red")),
+        things(column(color("crimson", "green"), server_default="crimson")),
+        RED,
+        ("rename=color.red:crimson",),
+    ),
+    "value added": Change(things(column(TWO)), things(column(THREE)), RED),
+    "value added to all that an enum can be in": Change(
+        things(
+            column(TWO, server_default="red", nullable=False),
+            column(colors(*RG), "many", server_default="{red}"),
+            index("color", name="ix_plain"),
+            index("color", name="ix_some", postgresql_where=sa.text("color <> 'green'")),
+            index("coalesce(color, 'red'::color)", name="ix_expr"),
+            index("many", name="ix_gin", postgresql_using="gin"),
+            check("color <> 'green' OR kept IS NOT NULL"),
+            lambda: sa.UniqueConstraint("color", "id"),
+        ),
+        things(
+            column(THREE, server_default="red", nullable=False),
+            column(colors(*RGB), "many", server_default="{red}"),
+            index("color", name="ix_plain"),
+            index("color", name="ix_some", postgresql_where=sa.text("color <> 'green'")),
+            index("coalesce(color, 'red'::color)", name="ix_expr"),
+            index("many", name="ix_gin", postgresql_using="gin"),
+            check("color <> 'green' OR kept IS NOT NULL"),
+            lambda: sa.UniqueConstraint("color", "id"),
+        ),
+        RED,
+    ),
+    "value added and used": Change(
+        things(column(TWO, server_default="red")),
+        things(
+            column(THREE, server_default="blue"),
+            column(THREE, "other", server_default="blue", nullable=False),
+            check("color <> 'blue' OR other = 'blue'"),
+            index("color", postgresql_where=sa.text("color = 'blue'")),
+        ),
+        RED,
+    ),
+    "value removed": Change(things(column(THREE)), things(column(TWO)), RED, DROP_BLUE),
+    "value removed from all that an enum can be in": Change(
+        things(
+            column(THREE, server_default="red", nullable=False),
+            column(colors(*RGB), "many", server_default="{red}"),
+            index("color", name="ix_plain"),
+            index("color", name="ix_some", postgresql_where=sa.text("color <> 'green'")),
+            index("coalesce(color, 'red'::color)", name="ix_expr"),
+            index("many", name="ix_gin", postgresql_using="gin"),
+            check("color <> 'green' OR kept IS NOT NULL"),
+            lambda: sa.UniqueConstraint("color", "id"),
+        ),
+        things(
+            column(TWO, server_default="red", nullable=False),
+            column(colors(*RG), "many", server_default="{red}"),
+            index("color", name="ix_plain"),
+            index("color", name="ix_some", postgresql_where=sa.text("color <> 'green'")),
+            index("coalesce(color, 'red'::color)", name="ix_expr"),
+            index("many", name="ix_gin", postgresql_using="gin"),
+            check("color <> 'green' OR kept IS NOT NULL"),
+            lambda: sa.UniqueConstraint("color", "id"),
+        ),
+        RED,
+        DROP_BLUE,
+    ),
+    "value removed with its default and its column": Change(
+        things(
+            column(THREE, server_default="blue"),
+            column(THREE, "old", server_default="blue"),
+            check("color IN ('red', 'blue', 'green')", "three"),
+        ),
+        things(
+            column(TWO, server_default="green"),
+            column(TWO, "new", server_default="red"),
+            check("color IN ('red', 'green')", "two"),
+        ),
+        RED,
+        ("allow-drop=color.blue,things.old",),
+    ),
+    "values in another order, and one replaced": Change(
+        things(column(THREE, server_default="blue")),
+        things(column(color("pink", "green", "red"), server_default="pink")),
+        RED,
+        DROP_BLUE,
+    ),
+    "enum to text": Change(things(column(TWO, server_default="red")), things(column(text)), RED),
+    "enum no more": Change(things(column(TWO)), things(), RED, ("allow-drop",)),
+    "labels that need escaping": Change(
+        things(column(color("it's", "a"))),
+        things(
+            column(
+                color("it's", 'say "b"', "back\\slash", "100%", ":c :d", " ", "é数", "l" * 63, "a")
+            )
+        ),
+        "INSERT INTO things (color) VALUES ('it''s')",
+    ),
+    "labels that need escaping, created": Change(
+        things(),
+        things(
+            column(
+                color('say "b"', "back\\slash", "100%", ":c :d", " ", "l" * 63, name="Select %"),
+                server_default="back\\slash",
+            ),
+            column(lambda: pg.ARRAY(sa.Enum("a\\b", "%s", name="order")), "Group"),
+        ),
+        ROWS,
+    ),
+    "labels that need escaping, removed": Change(
+        things(column(color("it's", "a%", "b\\", ":x", name="User"), server_default="a%")),
+        things(column(color("it's", "a%", ":x", name="User"), server_default="a%")),
+        "INSERT INTO things (color) VALUES ('it''s')",
+        ("allow-drop=User.b\\",),
+    ),
+    "another schema": Change(
+        things(), things(column(color(*RG, schema="types"), server_default="red")), ROWS
+    ),
+    "another schema that exists, more values": Change(
+        things(column(color(*RG, schema="types"), server_default="red")),
+        things(column(color(*RGB, schema="types"), server_default="red")),
+        ROWS,
+        setup="CREATE SCHEMA types",
+    ),
+    "another schema, fewer values": Change(
+        things(column(color(*RGB, schema="types"), server_default="red"), schema="sales"),
+        things(column(color(*RG, schema="types"), server_default="red"), schema="sales"),
+        "INSERT INTO sales.things DEFAULT VALUES",
+        ("allow-drop=color.blue",),
+    ),
+    "schema of the metadata": Change(
+        things(column(TWO, server_default="red")),
+        things(column(THREE, server_default="blue")),
+        "INSERT INTO sales.things DEFAULT VALUES",
+        schema="sales",
+        setup="CREATE SCHEMA sales",
+    ),
+    "the default schema by its name": Change(
+        things(column(color(*RG, schema="public"))),
+        things(column(color(*RGB, schema="public"))),
+        RED,
+    ),
+    "a Python enum": Change(
+        things(column(lambda: sa.Enum(Hue, name="hue"), server_default="RED")),
+        things(
+            column(
+                lambda: sa.Enum(Hue, name="hue2", values_callable=lambda e: [v.value for v in e]),
+                "other",
+                server_default="red hue",
+            ),
+            column(lambda: sa.Enum(Hue, name="hue"), server_default="RED"),
+        ),
+        "INSERT INTO things (color) VALUES ('GREEN')",
+    ),
+    "decorated": Change(things(column(text)), things(column(Decorated)), RED),
+    "decorated in an array": Change(
+        things(), things(column(lambda: pg.ARRAY(Decorated()), server_default="{}")), ROWS
+    ),
+    "not native": Change(
+        things(),
+        things(column(lambda: sa.Enum(*RG, name="color", native_enum=False, length=9))),
+        ROWS,
+    ),
+    "not native, with a check": Change(
+        things(column(lambda: sa.Enum(*RG, name="c", native_enum=False, create_constraint=True))),
+        things(column(lambda: sa.Enum(*RGB, name="c", native_enum=False, create_constraint=True))),
+        RED,
+    ),
+    "not native, with a check, added": Change(
+        things(),
+        things(column(lambda: sa.Enum(*RG, name="c", native_enum=False, create_constraint=True))),
+        ROWS,
+    ),
+    "native after all": Change(
+        things(column(lambda: sa.Enum(*RG, name="c", native_enum=False, create_constraint=True))),
+        things(column(TWO)),
+        RED,
+    ),
+    "not created by the table": Change(
+        things(), things(column(lambda: pg.ENUM(*RG, name="color", create_type=False))), ROWS
+    ),
+    "one enum in new tables": Change(
+        things(),
+        things(
+            column(TWO),
+            more=lambda m: sa.Table(
+                "more", m, sa.Column("a", sa.Enum(*RG, name="color"), primary_key=True)
+            ),
+        ),
+        ROWS,
+    ),
+    "enum of a dropped table": Change(
+        things(
+            more=lambda m: sa.Table("more", m, sa.Column("a", sa.Enum(*RG, name="color"))),
+        ),
+        things(),
+        ROWS,
+        ("allow-drop=more",),
+    ),
+    "renamed table and a value less": Change(
+        things(
+            more=lambda m: sa.Table(
+                "more", m, sa.Column("a", sa.Enum(*RGB, name="color"), server_default="red")
+            ),
+        ),
+        things(
+            more=lambda m: sa.Table(
+                "less", m, sa.Column("a", sa.Enum(*RG, name="color"), server_default="red")
+            ),
+        ),
+        ROWS,
+        ("rename=more:less", "allow-drop=color.blue"),
+    ),
+}
+
+
+# What has to go before a type can be recreated, and what the refusal calls it.
+OBSTACLES = {
+    "CREATE VIEW bright AS SELECT color FROM things": "view bright",
+    "CREATE VIEW bright AS SELECT id FROM things WHERE color = 'red'": "view bright",
+    "CREATE MATERIALIZED VIEW bright AS SELECT color FROM things": "materialized view bright",
+    "CREATE FUNCTION paint(color) RETURNS int LANGUAGE sql AS 'SELECT 1'": "function paint(color)",
+    "CREATE DOMAIN tone AS color": "type tone",
+    "CREATE TYPE pair AS (one color)": "composite type pair",
+    "CREATE POLICY bright ON things USING (color = 'red')": "policy bright on table things",
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    "CREATE TRIGGER bright BEFORE UPDATE ON things FOR EACH ROW"
+    " WHEN (NEW.color = 'red') EXECUTE FUNCTION f()": "trigger bright on table things",
+    "ALTER TABLE things ADD is_red bool GENERATED ALWAYS AS (color = 'red') STORED": (
+        "generated column things.is_red"
+    ),
+    "CREATE TABLE parts (color color) PARTITION BY LIST (color)": "partition key parts.color",
+}
+
+
+@pytest.mark.parametrize(("sql", "name"), OBSTACLES.items(), ids=OBSTACLES.values())
+def test_a_value_is_not_removed_while_something_uses_it_that_cannot_be_rebuilt(
+    evolution: Evolution, sql: str, name: str
+) -> None:
+    begin(evolution, Change(things(column(THREE)), things(column(TWO)), f"{sql};{RED}"))
+    evolution.options = {"include_object": only_things}
+    try:
+        with pytest.raises(CommandError) as refusal:
+            evolution.revise("allow-drop=color.blue")
+        assert f"Postgres does not allow that while these use it: {name}." in str(refusal.value)
+        assert len(evolution.versions) == 1
+        # A value is added whatever uses the enum, and stays on the way back.
+        evolution.use(things(column(color("red", "pink", "green", "blue"))))
+        go_on(evolution)
+    finally:
+        evolution.options = {}
+
+
+def only_things(_: object, name: str | None, kind: str, *_more: object) -> bool:
+    """Compare one table, and of its columns those of the models."""
+    return not (kind == "table" and name != "things") and not (
+        kind == "column" and name == "is_red"
+    )
+
+
+@pytest.fixture(scope="module", params=["asyncpg", "psycopg"])
+def evolution(
+    server: Database, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Evolution]:
+    """A history that each case begins again."""
+    with server.another(f"types_{request.param}_{os.getpid()}") as database:
+        yield Evolution(tmp_path_factory.mktemp("types"), database, request.param)
+
+
+@pytest.mark.parametrize("change", ENUMS.values(), ids=ENUMS.keys())
+def test_a_change_of_an_enum_goes_up_and_down(evolution: Evolution, change: Change) -> None:
+    go_up_and_down(evolution, change)
+
+
+OLD_REVISION = """
+import sqlalchemy as sa
+from alembic import op
+from alembic_postgresql_enum import TableReference
+
+revision = "second"
+down_revision = "first"
+branch_labels = depends_on = None
+
+
+def upgrade() -> None:
+    op.add_enum_value(enum_schema="public", enum_name="color", new_value="blue")
+    op.add_column("things", sa.Column("size", sa.Integer))
+
+
+def downgrade() -> None:
+    op.drop_column("things", "size")
+    op.sync_enum_values(
+        enum_schema="public",
+        enum_name="color",
+        new_values=["red", "green"],
+        affected_columns=[TableReference(table_schema="public", table_name="things", column_name="color")],
+        enum_values_to_rename=[],
+    )
+"""
+
+
+def test_a_revision_of_alembic_postgresql_enum_goes_on_working(evolution: Evolution) -> None:
+    with_size = things(column(THREE), column(sa.Integer, "size"))
+    begin(evolution, Change(things(column(TWO)), with_size, RED))
+    versions = evolution.folder / "migrations" / "versions"
+    (versions / "second.py").write_text(OLD_REVISION)
+    for _ in range(2):
+        evolution.alembic("upgrade", "second")
+        evolution.alembic("check")
+        evolution.alembic("downgrade", FIRST)
+    evolution.alembic("upgrade", "head")
+    # Its import registers its own comparison, which finds nothing.
+    evolution.use(things(column(color("red", "pink", "green")), column(sa.Integer, "size")))
+    text = go_on(evolution, "allow-drop=color.blue")
+    assert text.count("CREATE TYPE color AS ENUM") == 2
+    assert "sync_enum_values" not in text
+
+
+def go_up_and_down(evolution: Evolution, change: Change) -> str:
+    """Make a change, undo it, and make it again."""
+    begin(evolution, change)
+    before = evolution.snapshot()
+    text = go_on(evolution, *change.words)
+    evolution.alembic("downgrade", FIRST)
+    assert evolution.snapshot() == before
+    evolution.alembic("upgrade", "head")
+    return text
+
+
+def begin(evolution: Evolution, change: Change) -> None:
+    """Migrate to the models before a change, and take those after it."""
+    evolution.clear()
+    evolution.execute(change.setup or "SELECT 1")
+    evolution.use(change.before, schema=change.schema)
+    evolution.revise()
+    evolution.alembic("upgrade", "head")
+    evolution.alembic("check")
+    evolution.execute(change.sql or "SELECT 1")
+    evolution.use(change.after, schema=change.schema)
+
+
+def go_on(evolution: Evolution, *words: str) -> str:
+    """Write the revisions, and go up, down and up again. No difference is left."""
+    text = evolution.revise(*words)
+    evolution.alembic("upgrade", "head")
+    evolution.alembic("check")
+    after = evolution.snapshot()
+    evolution.alembic("downgrade", FIRST)
+    evolution.alembic("upgrade", "head")
+    evolution.alembic("check")
+    assert evolution.snapshot() == after
+    return text
