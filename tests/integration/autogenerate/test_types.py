@@ -421,6 +421,286 @@ def only_things(_: object, name: str | None, kind: str, *_more: object) -> bool:
     )
 
 
+def keyed(*parts: Any, more: Things | None = None) -> Things:
+    """A table with this key."""
+
+    def models(metadata: sa.MetaData) -> None:
+        kept = sa.Column("kept", sa.Text, server_default="kept")
+        sa.Table("things", metadata, *[part() for part in parts], kept)
+        if more:
+            more(metadata)
+
+    return models
+
+
+def key(*of: Any, type_: Any = sa.Integer, **options: Any) -> Callable[[], Any]:
+    """A key."""
+    options.setdefault("primary_key", True)
+    return lambda: sa.Column("id", type_, *[each() for each in of], **options)
+
+
+def identity(**options: Any) -> Callable[[], Any]:
+    """An identity."""
+    return lambda: sa.Identity(**options)
+
+
+def refers(type_: Any) -> Things:
+    """A table whose foreign key refers to the things."""
+    return lambda metadata: sa.Table(
+        "parts",
+        metadata,
+        sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+        sa.Column("thing_id", type_, sa.ForeignKey("things.id")),
+    )
+
+
+SERIAL = key()
+IDENTITY = key(identity())
+PLAIN = key(autoincrement=False)
+BIG_IDENTITY = key(identity(), type_=sa.BigInteger)
+MANY = "INSERT INTO things (kept) SELECT 'kept' FROM generate_series(1, 7)"
+NUMBERED = "INSERT INTO things (id) SELECT generate_series(1, 7)"
+
+KEYS = {
+    "bigger identity": Change(keyed(IDENTITY), keyed(BIG_IDENTITY), MANY),
+    "bigger serial": Change(keyed(SERIAL), keyed(key(type_=sa.BigInteger)), MANY),
+    "bigger key that is referred to": Change(
+        keyed(IDENTITY, more=refers(sa.Integer)),
+        keyed(BIG_IDENTITY, more=refers(sa.BigInteger)),
+        MANY,
+    ),
+    "bigger serial, referred to": Change(
+        keyed(SERIAL, more=refers(sa.Integer)),
+        keyed(key(type_=sa.BigInteger), more=refers(sa.BigInteger)),
+        MANY,
+    ),
+    "smaller serial": Change(
+        keyed(key(type_=sa.BigInteger)), keyed(key(type_=sa.SmallInteger)), MANY
+    ),
+    "serial to identity": Change(keyed(SERIAL), keyed(IDENTITY), MANY),
+    "serial to bigger identity": Change(keyed(SERIAL), keyed(BIG_IDENTITY), MANY),
+    "identity to serial": Change(keyed(IDENTITY), keyed(SERIAL), MANY),
+    "identity to bigger serial": Change(keyed(IDENTITY), keyed(key(type_=sa.BigInteger)), MANY),
+    "plain to identity": Change(keyed(PLAIN), keyed(IDENTITY), NUMBERED),
+    "identity to plain": Change(keyed(IDENTITY), keyed(PLAIN), MANY),
+    **{
+        f"identity with {' and '.join(map(str, options))}": Change(
+            keyed(IDENTITY), keyed(key(identity(**options))), MANY
+        )
+        for options in (
+            {"always": True},
+            {"start": 100},
+            {"increment": 5},
+            {"minvalue": -10, "start": 1},
+            {"maxvalue": 1000, "cycle": True},
+            {"cache": 20},
+            {"always": True, "start": 100, "increment": 2, "maxvalue": 9999, "cycle": True},
+        )
+    },
+    "identity with fewer options": Change(
+        keyed(key(identity(always=True, start=10, increment=2, maxvalue=9999, cycle=True))),
+        keyed(IDENTITY),
+        "INSERT INTO things DEFAULT VALUES",
+    ),
+    "identity of a table in capitals": Change(
+        lambda m: sa.Table("Things", m, sa.Column("Id", sa.Integer, primary_key=True)),
+        lambda m: sa.Table(
+            "Things", m, sa.Column("Id", sa.Integer, sa.Identity(), primary_key=True)
+        ),
+        'INSERT INTO "Things" DEFAULT VALUES',
+    ),
+    "serial of another schema": Change(
+        lambda m: sa.Table(
+            "things", m, sa.Column("id", sa.Integer, primary_key=True), schema="sales"
+        ),
+        lambda m: sa.Table(
+            "things",
+            m,
+            sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+            schema="sales",
+        ),
+        "INSERT INTO sales.things DEFAULT VALUES",
+    ),
+}
+
+
+class Pair(sa.types.UserDefinedType[Any]):
+    """A composite type."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type in SQL."""
+        return "pair"
+
+
+class Pairs(Pair):
+    """An array of it."""
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type in SQL."""
+        return "pair[]"
+
+
+def domain(name: str = "positive", **options: Any) -> Callable[[], Any]:
+    """A domain."""
+    options.setdefault("check", "VALUE > 0")
+    return lambda: pg.DOMAIN(name, sa.Integer, **options)
+
+
+def booking(metadata: sa.MetaData) -> None:
+    """A table with an exclusion constraint."""
+    sa.Table(
+        "bookings",
+        metadata,
+        sa.Column("code", sa.Text),
+        sa.Column("during", pg.INT4RANGE),
+        pg.ExcludeConstraint(
+            ("code", "="), name="ex_code", using="btree", ops={"code": "text_pattern_ops"}
+        ),
+    )
+
+
+def with_sequence(*, registered: bool, **options: Any) -> Things:
+    """A table whose numbers come from a sequence of its own."""
+
+    def models(metadata: sa.MetaData) -> None:
+        owner = metadata if registered else None
+        numbers = sa.Sequence("Numbers", start=100, metadata=owner, **options)
+        things(
+            lambda: sa.Column(
+                "number",
+                sa.Integer,
+                numbers,
+                server_default=numbers.next_value() if registered else None,
+            )
+        )(metadata)
+
+    return models
+
+
+PAIR = "CREATE TYPE pair AS (a int, b text)"
+TYPES = {
+    "identity that is no key": Change(
+        keyed(IDENTITY, lambda: sa.Column("Number", sa.Integer, nullable=True)),
+        keyed(IDENTITY, lambda: sa.Column("Number", sa.Integer, sa.Identity(start=100))),
+        """INSERT INTO things ("Number") VALUES (12)""",
+    ),
+    "identity that counts down": Change(
+        keyed(IDENTITY),
+        keyed(key(identity(increment=-1, minvalue=-100, maxvalue=100))),
+        "INSERT INTO things (id) VALUES (50); SELECT setval('things_id_seq', 20)",
+    ),
+    "column of a composite type": Change(
+        things(), things(column(Pair), column(Pairs, "many")), ROWS, setup=PAIR
+    ),
+    "column of a composite type, dropped": Change(
+        things(column(Pair), column(Pairs, "many")), things(), ROWS, ("allow-drop",), setup=PAIR
+    ),
+    "column of a composite type, renamed": Change(
+        things(column(Pair)),
+        things(column(Pair, "pair")),
+        ROWS,
+        ("rename=things.color:pair",),
+        setup=PAIR,
+    ),
+    "table with a composite type, dropped": Change(
+        things(more=lambda m: sa.Table("pairs", m, sa.Column("a", Pair()))),
+        things(),
+        ROWS,
+        ("allow-drop",),
+        setup=PAIR,
+    ),
+    "composite type to text": Change(things(column(Pair)), things(column(text)), ROWS, setup=PAIR),
+    "decorated string": Change(things(), things(column(Short)), ROWS),
+    "decorated string of another length": Change(
+        things(column(lambda: sa.String(5))), things(column(Short)), RED
+    ),
+    "nested class": Change(things(), things(column(lambda: Outer.Inner(9))), ROWS),
+    "nested class, unchanged type": Change(
+        things(column(lambda: sa.String(9))),
+        things(column(lambda: Outer.Inner(9)), column(text, "a")),
+        ROWS,
+    ),
+    "type with a variant": Change(
+        things(),
+        things(
+            column(lambda: sa.JSON().with_variant(pg.JSONB(), "postgresql"), "a"),
+            column(lambda: sa.String(5).with_variant(sa.Text(), "sqlite"), "b"),
+            column(lambda: sa.Text().with_variant(sa.Enum(*RG, name="color"), "postgresql"), "c"),
+            column(lambda: Short().with_variant(pg.ARRAY(Short()), "postgresql"), "d"),
+        ),
+        ROWS,
+    ),
+    "array of arrays": Change(
+        things(), things(column(lambda: pg.ARRAY(sa.String(5), dimensions=2))), ROWS
+    ),
+    "domain": Change(things(), things(column(domain())), ROWS),
+    "domain with all options": Change(
+        things(),
+        things(
+            column(
+                lambda: pg.DOMAIN(
+                    "Zip Code",
+                    sa.Text,
+                    schema="types",
+                    check=sa.text("VALUE ~ '^[0-9]{5}$' AND VALUE <> 'a:b'"),
+                    constraint_name="zip_is_five",
+                    default="'00000'",
+                    not_null=True,
+                    collation="C",
+                ),
+                server_default="11111",
+            )
+        ),
+        ROWS,
+    ),
+    "domain, dropped": Change(
+        things(column(domain(), server_default="7")), things(), ROWS, ("allow-drop",)
+    ),
+    "number to domain": Change(
+        things(column(lambda: sa.Integer(), server_default="7")),
+        things(column(domain(), server_default="7")),
+        ROWS,
+    ),
+    "domain of an enum": Change(
+        things(),
+        things(
+            column(lambda: pg.DOMAIN("warm", sa.Enum(*RG, name="color"), check="VALUE <> 'green'"))
+        ),
+        ROWS,
+    ),
+    "domain in two tables": Change(
+        things(),
+        things(
+            column(domain()),
+            more=lambda m: sa.Table(
+                "more",
+                m,
+                sa.Column("a", pg.ARRAY(pg.DOMAIN("positive", sa.Integer, check="VALUE > 0"))),
+            ),
+        ),
+        ROWS,
+    ),
+    "exclusion constraint": Change(things(), things(more=booking), ROWS),
+    "exclusion constraint, dropped": Change(
+        things(more=booking), things(), "INSERT INTO bookings (code) VALUES (1)", ("allow-drop",)
+    ),
+    "sequence": Change(things(), with_sequence(registered=False), ROWS),
+    "sequence as a server default": Change(things(), with_sequence(registered=True), ROWS),
+    "sequence with options": Change(
+        things(),
+        with_sequence(
+            registered=True, increment=5, maxvalue=10_000, cycle=True, data_type=sa.Integer
+        ),
+        ROWS,
+    ),
+    "sequence of another schema": Change(
+        things(), with_sequence(registered=True, schema="types"), ROWS
+    ),
+}
+
+
 @pytest.fixture(scope="module", params=["asyncpg", "psycopg"])
 def evolution(
     server: Database, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
@@ -433,6 +713,49 @@ def evolution(
 @pytest.mark.parametrize("change", ENUMS.values(), ids=ENUMS.keys())
 def test_a_change_of_an_enum_goes_up_and_down(evolution: Evolution, change: Change) -> None:
     go_up_and_down(evolution, change)
+
+
+@pytest.mark.parametrize("change", TYPES.values(), ids=TYPES.keys())
+def test_a_change_of_a_type_goes_up_and_down(evolution: Evolution, change: Change) -> None:
+    go_up_and_down(evolution, change)
+
+
+def test_an_exclusion_constraint_keeps_its_operator_class(evolution: Evolution) -> None:
+    change = Change(things(more=booking), things(), "", ("allow-drop=bookings",))
+    begin(evolution, change)
+    [definition] = [row[3] for row in evolution.snapshot() if row[2] == "ex_code"]
+    assert "text_pattern_ops" in definition
+    assert "text_pattern_ops" in go_on(evolution, *change.words)
+
+
+@pytest.mark.parametrize("change", KEYS.values(), ids=KEYS.keys())
+def test_a_change_of_a_key_goes_up_and_down_and_the_numbers_go_on(
+    evolution: Evolution, change: Change
+) -> None:
+    begin(evolution, change)
+    before = evolution.snapshot()
+    [table] = {row[1] for row in before if row[0] == "column"} - {"parts"}
+    evolution.revise()
+    for _ in range(2):
+        evolution.alembic("upgrade", "head")
+        evolution.alembic("check")
+        add_row(evolution, table, change.after)
+        evolution.alembic("downgrade", FIRST)
+        assert evolution.snapshot() == before
+        add_row(evolution, table, change.before)
+
+
+def add_row(evolution: Evolution, table: str, models: Things) -> None:
+    """Add a row as a service does that leaves the number to the database."""
+    metadata = sa.MetaData()
+    models(metadata)
+    [found] = [each for each in metadata.tables.values() if each.name.lower() == "things"]
+    [primary] = found.primary_key
+    if primary.autoincrement is False:
+        statement = f"INSERT INTO {table} (id) SELECT max(id) + 1 FROM {table}"
+    else:
+        statement = f"INSERT INTO {table} DEFAULT VALUES"
+    evolution.execute(statement)
 
 
 OLD_REVISION = """

@@ -25,13 +25,13 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType, TypeEngine
 
 from alembic_live import operations
 from alembic_live.autogenerate.rendering import POSTGRESQL, sql_name
-from alembic_live.internals.alembic import rendered, rendered_type
+from alembic_live.internals.alembic import rendered, rendered_exclusion, rendered_type
 from alembic_live.internals.sqlalchemy import on_postgres
 from alembic_live.operations.types import SqlType
 from alembic_live.postgres.connection import execute_verbatim
@@ -42,15 +42,21 @@ Type = TypeEngine[Any]
 
 STRING = re.compile(r"^\s*(?P<escaped>E?)'(?P<value>(?:[^']|'')*)'\s*(?:::[^']*)?$")
 
+OPERATOR_CLASSES = "alembic_live.operator_classes"  # in the info of an exclusion constraint
+
 SPELLING = text(
     "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(:table) AND attname = :column"
+)
+IS_NOT_NULL = text(
+    "SELECT attnotnull FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
 
 
 def setup(plugin: Plugin) -> None:
     """Compare the types that Alembic's comparison does not know, and the defaults of enums."""
     first = DispatchPriority.FIRST
+    plugin.add_autogenerate_comparator(_keep_operator_classes, "table", "ops", priority=first)
     plugin.add_autogenerate_comparator(_compare_type, "column", "types", priority=first)
     plugin.add_autogenerate_comparator(_compare_default, "column", "server_default", priority=first)
 
@@ -88,15 +94,35 @@ def sql_of(type_: Type) -> str:
 # Reading
 
 
+def _keep_operator_classes(
+    _context: AutogenContext,
+    _changes: ops.ModifyTableOps,
+    _schema: str | None,
+    _table: str,
+    existing: Table | None,
+    wanted: Table | None,
+) -> PriorityDispatchResult:
+    """Note the operator classes of exclusion constraints where copies keep them. Alembic writes a
+    copy, and SQLAlchemy does not copy `ops`.
+    """
+    for constraint in wanted.constraints if wanted is not None and existing is None else ():
+        if isinstance(constraint, ExcludeConstraint) and constraint.ops:
+            constraint.info[OPERATOR_CLASSES] = dict(constraint.ops)
+    return PriorityDispatchResult.CONTINUE
+
+
 @event.listens_for(Table, "column_reflect")
-def _name_unknown_type(inspector: Inspector, table: Table, column: Any) -> None:
-    """Give a type that SQLAlchemy does not know its name in Postgres."""
-    item = getattr(column["type"], "item_type", column["type"])
-    if isinstance(item, NullType) and isinstance(inspector.bind, Connection):
-        where = {"table": identifier(table.schema, table.name), "column": column["name"]}
-        spelling = inspector.bind.scalar(SPELLING, where)
-        if spelling:
-            column["type"] = SqlType(spelling)
+def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
+    """Give a type that SQLAlchemy does not know its name in Postgres. Tell a column that is NOT NULL
+    from a domain that is.
+    """
+    bind, item = inspector.bind, getattr(column["type"], "item_type", column["type"])
+    where = {"table": identifier(table.schema, table.name), "column": column["name"]}
+    if isinstance(item, NullType) and isinstance(bind, Connection):
+        spelling = bind.scalar(SPELLING, where)
+        column["type"] = SqlType(spelling) if spelling else column["type"]
+    elif isinstance(item, DOMAIN) and item.not_null and isinstance(bind, Connection):
+        column["nullable"] = not bind.scalar(IS_NOT_NULL, where)
 
 
 def _compare_type(
@@ -125,11 +151,7 @@ def _compare_type(
 
 def _is_special(type_: Type) -> bool:
     """Whether Alembic's comparison takes the type for what it is not."""
-    return (
-        any(True for _ in named_types(type_))
-        or isinstance(type_, SqlType)
-        or type(type_).__module__.partition(".")[0] != "sqlalchemy"
-    )
+    return any(True for _ in named_types(type_)) or isinstance(type_, SqlType) or _is_own(type_)
 
 
 def _is_same(connection: Connection, old: Type, new: Type) -> bool:
@@ -244,7 +266,7 @@ def _conversion(item: ops.MigrateOperation) -> list[ops.MigrateOperation]:
         return [item]
     assert item.existing_type is not None
     types = (item.existing_type, item.modify_type)
-    if not any(True for each in types for _ in named_types(each)):
+    if not any(_is_special(stored_type(each)) for each in types):
         return [item]
     using, using_back = (_using(item.column_name, *each) for each in (types, types[::-1]))
     old, new = item.existing_server_default, item.modify_server_default
@@ -281,11 +303,32 @@ def _default_change(item: ops.AlterColumnOp, type_: Type, old: Any, new: Any) ->
 
 
 def _using(column: str, old: Type, new: Type) -> str | None:
-    """The expression that converts the values. Enums are converted by their names."""
-    if not any(named_types(new)):
-        return None  # the server converts an enum to any text
+    """The expression that converts the values, if the server does not convert them by itself.
+    Between an enum and another type, the text is what they have in common.
+    """
+    if not _is_named(new):
+        return None
+    name, target = sql_name(column), sql_of(new)
+    if not any(_is_textual(each) for each in (old, new)):
+        return f"{name}::{target}"
     through = "text[]" if isinstance(stored_type(old), ARRAY) else "text"
-    return f"{sql_name(column)}::{through}::{sql_of(new)}"
+    return f"{name}::{through}::{target}"
+
+
+def _is_named(type_: Type) -> bool:
+    """Whether the server converts other types to this one only if it is told to."""
+    return isinstance(type_, SqlType) or any(True for _ in named_types(type_)) or _is_own(type_)
+
+
+def _is_textual(type_: Type) -> bool:
+    """Whether only text can become the type."""
+    types = [*named_types(type_)]
+    return any(isinstance(each, Enum) for each in types) or (not types and _is_named(type_))
+
+
+def _is_own(type_: Type) -> bool:
+    """Whether the class of a type is not SQLAlchemy's."""
+    return type(stored_type(type_)).__module__.partition(".")[0] != "sqlalchemy"
 
 
 @renderers.dispatch_for(TypeChange)
@@ -294,6 +337,15 @@ def _render_type_change(context: AutogenContext, item: TypeChange) -> str:
     plain.__dict__.update(vars(item))
     call = rendered(context, plain)
     return call[:-1] + f", postgresql_using={item.using!r})" if item.using else call
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """What a revision has for a part of an operation; False leaves it to Alembic."""
+    if kind == "type":
+        return render_type(item, context)
+    if isinstance(item, ExcludeConstraint) and (classes := item.info.get(OPERATOR_CLASSES)):
+        return f"{rendered_exclusion(context, item)[:-1]}, ops={classes!r})"
+    return False
 
 
 def render_type(type_: Type, context: AutogenContext) -> str | Literal[False]:

@@ -117,7 +117,7 @@ def comparison(
         metadatas: the metadata of the models.
         connection: a connection to the database. Default: the connection of the running command.
     """
-    from alembic_live.autogenerate.column_types import render_type
+    from alembic_live.autogenerate.column_types import render_item
     from alembic_live.autogenerate.enums import leave_enums_to_this_library
     from alembic_live.autogenerate.plugins import PLUGINS
 
@@ -159,7 +159,7 @@ def comparison(
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": include_object,
-        "render_item": lambda kind, item, context: kind == "type" and render_type(item, context),
+        "render_item": render_item,
         "compare_server_default": True,
         "autogenerate_plugins": [*PLUGINS, "alembic.autogenerate.*", CHECKS],
     }

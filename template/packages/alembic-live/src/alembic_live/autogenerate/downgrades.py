@@ -5,12 +5,17 @@ was NOT NULL, existing rows need a value.
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import Column, text
+from sqlalchemy import Column, Connection, text
 from sqlalchemy.sql import sqltypes
 
-from alembic_live.autogenerate.rendering import Comment
+from alembic_live.autogenerate.rendering import Comment, Line, sql_name
 from alembic_live.autogenerate.warnings import needs_value
-from alembic_live.sql.quoting import literal
+from alembic_live.sql.quoting import identifier, literal
+
+EXCLUSIONS = text(
+    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE conrelid = to_regclass(:table) AND contype = 'x' ORDER BY 1"
+)
 
 # For an enum, the placeholder is its first value.
 PLACEHOLDERS: tuple[tuple[type[Any] | tuple[type[Any], ...], str], ...] = (
@@ -24,6 +29,23 @@ PLACEHOLDERS: tuple[tuple[type[Any] | tuple[type[Any], ...], str], ...] = (
     ((sqltypes.JSON, sqltypes.ARRAY), "'{}'"),
     (sqltypes.LargeBinary, "''"),
 )
+
+
+def keep_exclusions(connection: Connection, upgrade: ops.UpgradeOps) -> None:
+    """Let the downgrade of a dropped table create its exclusion constraints, which SQLAlchemy does
+    not read.
+    """
+    for place, item in reversed(list(enumerate(upgrade.ops))):
+        if isinstance(item, ops.DropTableOp):
+            table = sql_name(item.schema, item.table_name)
+            where = {"table": identifier(item.schema, item.table_name)}
+            upgrade.ops[place:place] = [
+                Line.of_sql(
+                    f"ALTER TABLE {table} DROP CONSTRAINT {sql_name(name)}",
+                    f"ALTER TABLE {table} ADD CONSTRAINT {sql_name(name)} {definition}",
+                )
+                for name, definition in connection.execute(EXCLUSIONS, where)
+            ]
 
 
 def add_placeholders(downgrade: ops.DowngradeOps) -> None:

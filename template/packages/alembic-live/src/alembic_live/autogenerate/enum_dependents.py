@@ -42,6 +42,8 @@ DEPENDENTS = text(
         FROM pg_depend
         WHERE refclassid = 'pg_type'::regclass AND refobjid IN (SELECT oid FROM types)
               AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT oid FROM types))
+              AND NOT (classid = 'pg_constraint'::regclass AND objid IN  -- of the type, a domain
+                  (SELECT oid FROM pg_constraint WHERE contypid IN (SELECT oid FROM types)))
            OR refclassid = 'pg_class'::regclass AND deptype <> 'i'
               AND (refobjid, refobjsubid) IN (SELECT attrelid, attnum FROM columns)
         GROUP BY 1, 2, 3

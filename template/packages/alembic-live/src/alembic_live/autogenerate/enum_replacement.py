@@ -6,6 +6,7 @@ uses it is dropped or converted, and created again. The revision has all of that
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from alembic.autogenerate import renderers
@@ -18,6 +19,7 @@ from alembic_live.autogenerate.enum_dependents import Dependents, EnumColumn, Ta
 from alembic_live.autogenerate.rendering import Comment, display_name, execute_call, sql_name
 from alembic_live.sql.quoting import literal
 
+TABLES = ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps
 OLD = "replaced_enum"  # what the old type is called until it is dropped
 
 
@@ -133,9 +135,11 @@ def arrange_enums(upgrade: ops.UpgradeOps) -> None:
         item.new_columns = [
             _with_new_default(column, upgrade) for column in item.dependents.columns
         ]
+    created = [*takewhile(lambda item: not isinstance(item, TABLES | ChangedEnum), upgrade.ops)]
     leaving = list(_take_leaving(upgrade))
-    rest = [item for item in upgrade.ops if item not in replaced and not _is_empty(item)]
-    upgrade.ops[:] = [*leaving, *replaced, *rest]
+    taken = [*created, *replaced]
+    rest = [item for item in upgrade.ops if item not in taken and not _is_empty(item)]
+    upgrade.ops[:] = [*created, *leaving, *replaced, *rest]
 
 
 def _leave_out(item: ReplaceEnum, left: LeftColumns, dropped: set[str]) -> None:

@@ -117,7 +117,7 @@ def _compare_enums(
             changed.append(change(schema, name, found.labels, labels, dependents))
     for (schema, name), enum in existing.items():
         is_extra = (schema, name) not in wanted and schema in schemas
-        if is_extra and _has_no_other_use(dependents_of(connection, enum.oid), upgrade):
+        if is_extra and has_no_other_use(dependents_of(connection, enum.oid), upgrade):
             dropped.append(DropEnum(schema, name, enum.labels))
     upgrade.ops[:] = [*created, *changed, *upgrade.ops, *dropped]
     return PriorityDispatchResult.CONTINUE
@@ -155,7 +155,7 @@ def _only_adds(old: Sequence[str], new: Sequence[str]) -> bool:
     return kept == list(old)
 
 
-def _has_no_other_use(dependents: Dependents, upgrade: ops.UpgradeOps) -> bool:
+def has_no_other_use(dependents: Dependents, upgrade: ops.UpgradeOps) -> bool:
     """Whether nothing uses an enum after the upgrade. An enum that the models do not have
     belongs to the function, the view or the excluded table that uses it.
     """

@@ -7,7 +7,7 @@ The place of a rule depends on what it needs:
    not a new one.
 2. A rule that changes the upgrade comes before `split`, which distributes the changes over revisions
    and derives their downgrades: `defer_foreign_keys`, `convert_values`,
-   `arrange_enums`.
+   `change_numbering`, `arrange_enums`.
 3. A rule about the text of a revision or about its downgrade comes after `split`: first
    `add_placeholders`, which replaces operations, then `add_warnings`, whose comments stand above the
    final ones.
@@ -22,11 +22,13 @@ from sqlalchemy import MetaData, inspect
 from alembic_live.autogenerate.column_types import convert_values, named_types
 from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.destructive_changes import confirm_destructive_changes
-from alembic_live.autogenerate.downgrades import add_placeholders
+from alembic_live.autogenerate.downgrades import add_placeholders, keep_exclusions
 from alembic_live.autogenerate.enum_replacement import arrange_enums
+from alembic_live.autogenerate.numbering import change_numbering
 from alembic_live.autogenerate.rendering import Line, sql_name
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
+from alembic_live.internals.sqlalchemy import sequences_of
 from alembic_live.runtime.program import command_of
 
 log = logging.getLogger("alembic.autogenerate")
@@ -57,7 +59,10 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     ]
     check_new_columns(script.upgrade_ops)
     defer_foreign_keys(script.upgrade_ops)
+    assert migration.connection is not None
+    keep_exclusions(migration.connection, script.upgrade_ops)
     convert_values(script.upgrade_ops)
+    change_numbering(script.upgrade_ops)
     arrange_enums(script.upgrade_ops)
     scripts[:] = split(script, metadatas, first)
     for part in scripts:
@@ -79,6 +84,7 @@ def _missing_schemas(migration: MigrationContext, metadatas: list[MetaData]) -> 
         for column in table.columns
         for type_ in named_types(column.type)
     }
+    used |= {sequence.schema for metadata in metadatas for sequence in sequences_of(metadata)}
     wanted = sorted(schema for schema in used if schema)
     return [
         Line.of_sql(

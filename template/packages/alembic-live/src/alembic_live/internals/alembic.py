@@ -14,12 +14,14 @@ from alembic import context
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
+from alembic.ddl import postgresql as alembic_postgresql
 from alembic.operations import ops
 from alembic.runtime import migration as alembic_migration
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.util import CommandError
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.types import TypeEngine
 
 from alembic_live.internals import Internal, absent, attribute, require
@@ -294,7 +296,18 @@ def rendered_type(context: AutogenContext, type_: TypeEngine[Any]) -> str:
     return render._repr_type(type_, context)
 
 
+def rendered_exclusion(context: AutogenContext, constraint: ExcludeConstraint) -> str:
+    """What autogenerate writes for an exclusion constraint in a table.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the function.
+    """
+    require(AUTOGENERATE)
+    return alembic_postgresql._exclude_constraint(constraint, context, False)
+
+
 AUTOGENERATE = (
+    attribute(LIBRARY, "alembic.ddl.postgresql", "_exclude_constraint"),
     attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),
     attribute(LIBRARY, "alembic.autogenerate.render", "_repr_type"),
 )

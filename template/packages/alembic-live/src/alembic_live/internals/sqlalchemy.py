@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, util
+from sqlalchemy import Connection, Engine, MetaData, Sequence, util
 from sqlalchemy.types import TypeEngine
 
-from alembic_live.internals import attribute, require
+from alembic_live.internals import Internal, attribute, require
 
 LIBRARY = "sqlalchemy"
 
@@ -54,7 +54,14 @@ def on_postgres(type_: TypeEngine[Any]) -> TypeEngine[Any]:
     return plain
 
 
+def sequences_of(metadata: MetaData) -> list[Sequence]:
+    """The sequences of the models: those of columns, and others that belong to the metadata."""
+    require(TYPES)
+    return list(metadata._sequences.values())
+
+
 TYPES = (
+    Internal(LIBRARY, "MetaData._sequences", lambda: MetaData()._sequences == {}),
     attribute(LIBRARY, "sqlalchemy.types", "TypeEngine._variant_mapping"),
     attribute(LIBRARY, "sqlalchemy.util", "EMPTY_DICT"),
 )
