@@ -6,8 +6,9 @@ from typing import LiteralString
 
 import pytest
 from campaigns import campaign
+from edit import edit
 from project import Project, said
-from sample import write_sample
+from sample import NewProject, write_sample
 from server import Database
 from things import MODELS
 
@@ -196,6 +197,26 @@ class Small(Base):
         project.alembic("check")
     finally:
         (project.models / "small.py").unlink()
+
+
+def test_a_file_that_is_not_python_is_removed(project: Project) -> None:
+    before = project.versions
+    head = project.file("migrations/head.txt")
+    text = head.read_text()
+    done = project.alembic("revision", "-m", 'say """ so', ok=False)
+    assert "was not Python and is removed" in said(done)
+    assert project.versions == before
+    assert head.read_text() == text
+    project.alembic("history")
+
+
+def test_an_import_that_is_not_used_yet_stays(new_project: NewProject) -> None:
+    project = new_project()
+    edit(project.path / "pyproject.toml", '"migrations/versions/*" =', '"elsewhere/*" =')
+    before = set(project.versions)
+    project.alembic("revision", "-m", "empty")
+    [written] = set(project.versions) - before
+    assert "import sqlalchemy as sa" in written.read_text()
 
 
 def test_models_are_found_in_any_subfolder(project: Project) -> None:

@@ -758,6 +758,31 @@ def add_row(evolution: Evolution, table: str, models: Things) -> None:
     evolution.execute(statement)
 
 
+def test_what_is_not_python_is_never_written(evolution: Evolution) -> None:
+    begin(evolution, Change(things(), things(column(text))))
+    evolution.options = {
+        "render_item": lambda kind, *_: "<Color.RED: 1>" if kind == "type" else False
+    }
+    try:
+        with pytest.raises(CommandError) as refusal:
+            evolution.revise()
+        assert "AddColumnOp for things.color would be written as" in str(refusal.value)
+        assert "which is not Python" in str(refusal.value)
+    finally:
+        evolution.options = {}
+    with pytest.raises(CommandError, match="cannot stand in the docstring"):
+        evolution.alembic("revision", "--autogenerate", "-m", 'say """ x')
+    assert len(evolution.versions) == 1
+    go_on(evolution)
+
+
+def test_a_new_value_is_not_called_a_drop(evolution: Evolution) -> None:
+    begin(evolution, Change(things(column(TWO)), things(column(THREE), column(text, "a"))))
+    evolution.revise()
+    messages = {path.read_text().splitlines()[0] for path in evolution.versions}
+    assert messages == {'"""change', '"""change: new enum values'}
+
+
 OLD_REVISION = """
 import sqlalchemy as sa
 from alembic import op

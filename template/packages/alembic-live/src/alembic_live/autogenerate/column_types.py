@@ -42,8 +42,6 @@ Type = TypeEngine[Any]
 
 STRING = re.compile(r"^\s*(?P<escaped>E?)'(?P<value>(?:[^']|'')*)'\s*(?:::[^']*)?$")
 
-OPERATOR_CLASSES = "alembic_live.operator_classes"  # in the info of an exclusion constraint
-
 SPELLING = text(
     "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(:table) AND attname = :column"
@@ -56,7 +54,6 @@ IS_NOT_NULL = text(
 def setup(plugin: Plugin) -> None:
     """Compare the types that Alembic's comparison does not know, and the defaults of enums."""
     first = DispatchPriority.FIRST
-    plugin.add_autogenerate_comparator(_keep_operator_classes, "table", "ops", priority=first)
     plugin.add_autogenerate_comparator(_compare_type, "column", "types", priority=first)
     plugin.add_autogenerate_comparator(_compare_default, "column", "server_default", priority=first)
 
@@ -92,23 +89,6 @@ def sql_of(type_: Type) -> str:
 
 
 # Reading
-
-
-def _keep_operator_classes(
-    _context: AutogenContext,
-    _changes: ops.ModifyTableOps,
-    _schema: str | None,
-    _table: str,
-    existing: Table | None,
-    wanted: Table | None,
-) -> PriorityDispatchResult:
-    """Note the operator classes of exclusion constraints where copies keep them. Alembic writes a
-    copy, and SQLAlchemy does not copy `ops`.
-    """
-    for constraint in wanted.constraints if wanted is not None and existing is None else ():
-        if isinstance(constraint, ExcludeConstraint) and constraint.ops:
-            constraint.info[OPERATOR_CLASSES] = dict(constraint.ops)
-    return PriorityDispatchResult.CONTINUE
 
 
 @event.listens_for(Table, "column_reflect")
@@ -343,9 +323,18 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
     """What a revision has for a part of an operation; False leaves it to Alembic."""
     if kind == "type":
         return render_type(item, context)
-    if isinstance(item, ExcludeConstraint) and (classes := item.info.get(OPERATOR_CLASSES)):
+    if isinstance(item, ExcludeConstraint) and (classes := _operator_classes(item, context)):
         return f"{rendered_exclusion(context, item)[:-1]}, ops={classes!r})"
     return False
+
+
+def _operator_classes(item: ExcludeConstraint, context: AutogenContext) -> dict[str, str]:
+    """The `ops` of an exclusion constraint. Alembic writes a copy, which does not have them."""
+    model = context.table_key_to_table.get(item.table.key)
+    for each in model.constraints if model is not None else ():
+        if isinstance(each, ExcludeConstraint) and each.name == item.name:
+            return dict(each.ops)
+    return {}
 
 
 def render_type(type_: Type, context: AutogenContext) -> str | Literal[False]:

@@ -10,7 +10,7 @@ The place of a rule depends on what it needs:
    `change_numbering`, `arrange_enums`.
 3. A rule about the text of a revision or about its downgrade comes after `split`: first
    `add_placeholders`, which replaces operations, then `add_warnings`, whose comments stand above the
-   final ones.
+   final ones, and `check_source`, which sees all that is written.
 """
 
 import logging
@@ -26,6 +26,7 @@ from alembic_live.autogenerate.downgrades import add_placeholders, keep_exclusio
 from alembic_live.autogenerate.enum_replacement import arrange_enums
 from alembic_live.autogenerate.numbering import change_numbering
 from alembic_live.autogenerate.rendering import Line, sql_name
+from alembic_live.autogenerate.source import check_source
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
 from alembic_live.internals.sqlalchemy import sequences_of
@@ -69,6 +70,7 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
         assert part.downgrade_ops is not None
         add_placeholders(part.downgrade_ops)
         add_warnings(migration, part)
+        check_source(migration, part)
 
 
 def _missing_schemas(migration: MigrationContext, metadatas: list[MetaData]) -> list[Line]:

@@ -20,7 +20,8 @@ from alembic_live.autogenerate.enum_replacement import AddEnumValues, add_enum_v
 from alembic_live.internals.alembic import rendered_call
 
 RENAMED = "rename"
-LOOSENED = "drop constraints and indexes"
+# What a revision that loosens is called, by the kinds of its changes.
+LOOSENED = {"enum": "new enum values", "null": "allow NULL", "": "drop constraints and indexes"}
 TIGHTENED = "constraints and indexes"
 
 # The order within a revision: later changes depend on earlier ones.
@@ -65,11 +66,18 @@ def split(
     rest = [item for item in script.upgrade_ops.ops if not _is_empty(item)]
     parts: list[tuple[str, list[Any]]] = [
         (RENAMED, first if loosening else []),
-        (LOOSENED, [Concurrently(item) for item in loosening]),
+        (_title(loosening), [Concurrently(item) for item in loosening]),
         ("", rest if loosening else [*first, *rest]),
         (TIGHTENED, [Concurrently(item) for item in tightening]),
     ]
     return list(_scripts(script, [(suffix, items) for suffix, items in parts if items]))
+
+
+def _title(loosening: Sequence[Any]) -> str:
+    """What the revision that loosens does: adding a value drops nothing."""
+    kinds = {kind_of(item) for item in loosening}
+    kinds = {kind if kind in LOOSENED else "" for kind in kinds}
+    return ", ".join(title for kind, title in LOOSENED.items() if kind in kinds)
 
 
 def kind_of(item: Any) -> str:

@@ -72,7 +72,8 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
             except SQLAlchemyError as error:
                 raise AssertionError(
                     f"The models cannot create their tables: {reason_of(error)}."
-                    f"{shown_statement(error)} Correct the model. If the table needs something that "
+                    f"{shown_statement(error)} Correct the model. A DDL() of an event may have one "
+                    "statement only: write one event for each. If the table needs something that "
                     "a revision creates, such as a function, let an event before_create of the "
                     "MetaData create it too."
                 ) from None
