@@ -25,7 +25,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, ExcludeConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType, TypeEngine
 
@@ -76,6 +76,18 @@ def named_types(type_: Type) -> Iterator[Enum | DOMAIN]:
         yield type_
     elif is_enum(type_):
         yield type_
+
+
+def existing_type(type_: Type) -> Type:
+    """The same type without its creation: CREATE TABLE finds its enums and domains."""
+    stored = stored_type(type_)
+    if isinstance(stored, ARRAY):
+        return ARRAY(existing_type(stored.item_type), dimensions=stored.dimensions)
+    if is_enum(stored):
+        return ENUM(*stored.enums, name=str(stored.name), schema=stored.schema, create_type=False)
+    if isinstance(stored, DOMAIN):
+        stored.create_type = False
+    return type_
 
 
 def is_enum(type_: Type) -> TypeGuard[Enum]:
