@@ -2,6 +2,7 @@
 
 import enum
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,13 @@ class Outer:
 
         def __repr__(self) -> str:
             return "Inner()"
+
+
+def inherited() -> sa.Enum:
+    """An enum in the schema of its table, as SQLAlchemy 2.0 has it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sa.Enum(*RG, name="color", inherit_schema=True)
 
 
 RED = "INSERT INTO things (color) VALUES ('red'), ('green')"
@@ -297,6 +305,11 @@ ENUMS = {
         "INSERT INTO sales.things DEFAULT VALUES",
         schema="sales",
         setup="CREATE SCHEMA sales",
+    ),
+    "schema of the table": Change(
+        things(),
+        things(more=lambda m: sa.Table("others", m, sa.Column("a", inherited()), schema="sales")),
+        ROWS,
     ),
     "the default schema by its name": Change(
         things(column(color(*RG, schema="public"))),
@@ -756,6 +769,77 @@ def add_row(evolution: Evolution, table: str, models: Things) -> None:
     else:
         statement = f"INSERT INTO {table} DEFAULT VALUES"
     evolution.execute(statement)
+
+
+LEFT_ALONE = {
+    "of a function": "CREATE TYPE mood AS ENUM ('sad');"
+    "CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "of a view": "CREATE TYPE mood AS ENUM ('sad'); CREATE VIEW v AS SELECT 'sad'::mood AS mood",
+    "of a domain": "CREATE TYPE mood AS ENUM ('sad'); CREATE DOMAIN gloom AS mood",
+    "of an excluded table": "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE other (mood mood)",
+    "of another schema": "CREATE SCHEMA other; CREATE TYPE other.mood AS ENUM ('sad')",
+    "of an extension": "CREATE EXTENSION moods",
+}
+
+
+@pytest.mark.parametrize("sql", LEFT_ALONE.values(), ids=LEFT_ALONE.keys())
+def test_an_enum_of_something_else_is_left_alone(evolution: Evolution, sql: str) -> None:
+    if (
+        "EXTENSION" in sql
+    ):  # an extension needs files on the server; this is what makes it the owner
+        sql = (
+            "CREATE TYPE mood AS ENUM ('sad'); INSERT INTO pg_depend SELECT 'pg_type'::regclass,"
+            " 'mood'::regtype, 0, 'pg_extension'::regclass, oid, 0, 'e' FROM pg_extension LIMIT 1"
+        )
+    evolution.options = {"include_object": only_things}
+    try:
+        begin(evolution, Change(things(), things(), sql))
+        evolution.alembic("check")
+        evolution.execute("DELETE FROM pg_depend WHERE deptype = 'e' AND objid > 16384")
+    finally:
+        evolution.options = {}
+
+
+def test_one_query_reads_all_enums(evolution: Evolution) -> None:
+    def models(metadata: sa.MetaData) -> None:
+        sa.Table(
+            "things", metadata, *[column(color(*RG, name=f"e{n}"), f"c{n}")() for n in range(9)]
+        )
+
+    begin(evolution, Change(models, models))
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        evolution.alembic("check")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    ours = [each for each in statements if "enumtypid = t.oid" in each and "typnamespace" in each]
+    assert len(ours) == 1
+    assert not [each for each in statements if "pg_depend" in each and "pg_describe_object" in each]
+
+
+def test_two_enums_of_one_name_are_an_error_that_names_both(evolution: Evolution) -> None:
+    begin(evolution, Change(things(), things(column(TWO), column(THREE, "other"))))
+    with pytest.raises(CommandError) as raised:
+        evolution.revise()
+    assert "two enums with the name color: things.color has red, green" in str(raised.value)
+
+
+def test_the_sql_of_a_replaced_enum_is_complete_without_a_database(evolution: Evolution) -> None:
+    condition = check("color <> 'green' OR id > 0")
+    before = things(column(THREE, server_default="red"), condition)
+    after = things(column(TWO, server_default="green"), condition)
+    begin(evolution, Change(before, after, RED))
+    evolution.revise(*DROP_BLUE)
+    [second] = [path for path in evolution.versions if FIRST not in path.name]
+    sql = evolution.alembic("upgrade", f"{FIRST}:{second.stem.partition('_')[0]}", "--sql")
+    assert "ALTER TABLE things ALTER COLUMN color TYPE color USING color::text::color;" in sql
+    evolution.execute(sql)
+    evolution.alembic("check")
 
 
 def test_what_is_not_python_is_never_written(evolution: Evolution) -> None:

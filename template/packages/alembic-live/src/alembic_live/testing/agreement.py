@@ -6,10 +6,11 @@ import re
 from contextlib import suppress
 from functools import partial
 
-from sqlalchemy import Connection, Enum, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.address import Address
+from alembic_live.autogenerate.column_types import named_types
 from alembic_live.models import is_view, load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
@@ -60,11 +61,13 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
     with connection.begin():
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
-        for type_ in {column.type for table in tables for column in table.columns}:
-            if isinstance(type_, Enum) and type_.native_enum:
-                # A type that a function uses cannot be dropped. Autogenerate compares its values.
-                with suppress(DBAPIError), connection.begin_nested():
-                    type_.drop(connection, checkfirst=True)
+        columns = [column for table in tables for column in table.columns]
+        # Domains come after the enums that they consist of.
+        types = dict.fromkeys(type_ for column in columns for type_ in named_types(column.type))
+        for type_ in reversed(types):
+            # A type that a function uses cannot be dropped. Autogenerate compares its values.
+            with suppress(DBAPIError), connection.begin_nested():
+                type_.drop(connection, checkfirst=True)
         for metadata in dict.fromkeys(table.metadata for table in tables):
             own = [table for table in tables if table.metadata is metadata]
             try:
