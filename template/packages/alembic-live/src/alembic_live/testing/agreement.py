@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from functools import partial
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Enum, Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.address import Address
@@ -62,12 +62,11 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
         columns = [column for table in tables for column in table.columns]
-        # Domains come after the enums that they consist of.
-        types = dict.fromkeys(type_ for column in columns for type_ in named_types(column.type))
-        for type_ in reversed(types):
-            # A type that a function uses cannot be dropped. Autogenerate compares its values.
-            with suppress(DBAPIError), connection.begin_nested():
-                type_.drop(connection, checkfirst=True)
+        for type_ in {type_ for column in columns for type_ in named_types(column.type)}:
+            if isinstance(type_, Enum):
+                # A type that a function uses cannot be dropped. Autogenerate compares its values.
+                with suppress(DBAPIError), connection.begin_nested():
+                    type_.drop(connection, checkfirst=True)
         for metadata in dict.fromkeys(table.metadata for table in tables):
             own = [table for table in tables if table.metadata is metadata]
             try:
