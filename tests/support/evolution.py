@@ -43,12 +43,15 @@ LOGGING = """
 [loggers]
 keys = root
 [handlers]
-keys =
+keys = console
 [formatters]
 keys =
 [logger_root]
 level = WARNING
-handlers =
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
 """
 MAKO = Path(__file__).with_name("sample") / "migrations" / "script.py.mako"
 CONVENTION = {
@@ -113,6 +116,7 @@ class Evolution:
     driver: str = "asyncpg"
     options: dict[str, Any] = field(default_factory=dict)
     project: alembic_live.Project = field(init=False)
+    said: str = ""  # what the last command printed
 
     def __post_init__(self) -> None:
         """Write the files."""
@@ -151,7 +155,8 @@ class Evolution:
         with redirect_stdout(output), redirect_stderr(output), warnings.catch_warnings():
             warnings.simplefilter("error")
             CommandLine().main(["--raiseerr", "-c", ini, *words])
-        return output.getvalue()
+        self.said = output.getvalue()
+        return self.said
 
     def revise(self, *permissions: str) -> str:
         """Write the revisions of a change, and return their text without the heads."""

@@ -714,13 +714,33 @@ TYPES = {
 }
 
 
-@pytest.fixture(scope="module", params=["asyncpg", "psycopg"])
+@pytest.fixture(scope="module", params=["asyncpg", pytest.param("psycopg", marks=pytest.mark.full)])
 def evolution(
     server: Database, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Evolution]:
     """A history that each case begins again."""
     with server.another(f"types_{request.param}_{os.getpid()}") as database:
         yield Evolution(tmp_path_factory.mktemp("types"), database, request.param)
+
+
+@pytest.fixture(scope="module")
+def on_psycopg(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evolution]:
+    """The same with the other driver."""
+    with server.another(f"types_psycopg_{os.getpid()}") as database:
+        yield Evolution(tmp_path_factory.mktemp("types"), database, "psycopg")
+
+
+# Where the drivers differ: percent signs, colons, arrays, types.
+DRIVERS = [
+    *(change for name, change in ENUMS.items() if "escaping" in name or "all that" in name),
+    *(KEYS["serial to identity"], TYPES["domain with all options"]),
+    TYPES["column of a composite type"],
+]
+
+
+@pytest.mark.parametrize("change", DRIVERS)
+def test_psycopg_does_the_same(on_psycopg: Evolution, change: Change) -> None:
+    go_up_and_down(on_psycopg, change)
 
 
 @pytest.mark.parametrize("change", ENUMS.values(), ids=ENUMS.keys())
@@ -820,6 +840,15 @@ def test_one_query_reads_all_enums(evolution: Evolution) -> None:
     ours = [each for each in statements if "enumtypid = t.oid" in each and "typnamespace" in each]
     assert len(ours) == 1
     assert not [each for each in statements if "pg_depend" in each and "pg_describe_object" in each]
+
+
+def test_a_renamed_value_and_a_renamed_enum_are_offered(evolution: Evolution) -> None:
+    begin(evolution, Change(things(column(TWO)), things(column(color("crimson", "green"))), RED))
+    with pytest.raises(CommandError, match=r"If you renamed it: -x rename=color\.red:crimson\."):
+        evolution.revise()
+    evolution.use(things(column(color(*RG, name="hue"))))
+    evolution.revise()
+    assert "If you renamed it: -x rename=color:hue" in evolution.said
 
 
 def test_two_enums_of_one_name_are_an_error_that_names_both(evolution: Evolution) -> None:

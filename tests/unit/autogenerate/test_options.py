@@ -82,7 +82,6 @@ def test_a_team_may_give_every_argument(options: Options, command: str) -> None:
     own = {
         "include_schemas": True,
         "compare_server_default": False,
-        "autogenerate_plugins": ["alembic.autogenerate.*"],
         "literal_binds": True,
         "render_as_batch": True,
         "version_table": "history",
@@ -92,6 +91,15 @@ def test_a_team_may_give_every_argument(options: Options, command: str) -> None:
     assert chosen["dialect_opts"] == {"paramstyle": "named", "implicit_returning": False}
     del own["include_object"]
     assert own.items() <= chosen.items()
+
+
+def test_a_team_s_plugins_come_after_the_library_s(options: Options) -> None:
+    mine = ["alembic.autogenerate.*", "~alembic_live.enums"]
+    chosen = options("check", autogenerate_plugins=mine)["autogenerate_plugins"]
+    assert chosen[-2:] == mine
+    assert "alembic_live.enums" in chosen
+    assert "alembic.ext.checkconstraint_byname" not in chosen
+    assert options("upgrade", autogenerate_plugins=mine)["autogenerate_plugins"] == mine
 
 
 ENV = """

@@ -54,7 +54,8 @@ def options(project: Project, **own: Any) -> dict[str, Any]:
         own: your arguments, which can be any of `context.configure`. They replace those of the
             library. `include_name`, `include_object`, `render_item` and
             `process_revision_directives` are called in addition to the library's functions, and
-            `dialect_opts` is merged.
+            `dialect_opts` is merged. `autogenerate_plugins` is added to the library's own
+            plugins; `~alembic_live.enums` excludes one.
     """
     is_offline = context.is_offline_mode()
     directives = context.config.attributes.get("process_revision_directives", _review)
@@ -79,6 +80,7 @@ def _with_own(chosen: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         "render_item": _first,
         "process_revision_directives": _in_turn,
         "dialect_opts": lambda mine, chosen: {**chosen, **mine},
+        "autogenerate_plugins": lambda mine, chosen: [*filter(_is_own, chosen), *mine],
     }
     merged = chosen | own
     for name, join in joined.items():
@@ -98,6 +100,11 @@ def _first(one: Callable[..., Any], other: Callable[..., Any]) -> Callable[..., 
         return other(*arguments) if rendered is False else rendered
 
     return render
+
+
+def _is_own(plugin: str) -> bool:
+    """Whether a plugin is the library's. Your list can exclude it: `~alembic_live.enums`."""
+    return plugin.startswith("alembic_live.")
 
 
 def _in_turn(*functions: Callable[..., None]) -> Callable[..., None]:

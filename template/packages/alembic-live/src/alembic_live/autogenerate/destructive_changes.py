@@ -1,5 +1,6 @@
 """Changes that delete data. Autogenerate writes them only with the user's permission."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -9,11 +10,14 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
+from alembic_live.autogenerate.enum_renames import EnumRename
 from alembic_live.autogenerate.enum_replacement import ReplaceEnum
 from alembic_live.autogenerate.renames import AnyRename, possible_renames, rename
 from alembic_live.autogenerate.rendering import Comment, display_name
 from alembic_live.sql.quoting import word
 from alembic_live.terminal import is_on_a_terminal, says_yes
+
+log = logging.getLogger("alembic.autogenerate")
 
 
 @dataclass(slots=True)
@@ -85,6 +89,15 @@ def confirm_destructive_changes(
     ]
     if ask:
         changes = [change for change in changes if not says_yes(f"{change.text} Drop it?")]
+    for each in likely:
+        if isinstance(each, EnumRename) and each not in chosen:
+            log.warning(
+                "Enum %s is dropped, and %s is new with the same values: their columns are rewritten. "
+                "If you renamed it: -x %s keeps every row as it is.",
+                each.old,
+                display_name(each.new_schema, each.new),
+                word(f"rename={each}"),
+            )
     if changes:
         raise CommandError(_refusal(changes, likely))
     _add_deployment_comments(script.upgrade_ops)
