@@ -5,7 +5,6 @@ of files.
 import importlib
 import re
 import shutil
-import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import alembic_live
-import psycopg
 from alembic.config import CommandLine
 from server import Database
 from sqlalchemy import MetaData
@@ -200,6 +198,3 @@ class Evolution:
 
 
 current: Evolution
-
-Error = psycopg.Error
-sys.modules.setdefault("evolution", sys.modules[__name__])
