@@ -5,8 +5,10 @@ import pwd
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import prefork
@@ -20,12 +22,12 @@ from server import Database
 AS_ROOT = os.geteuid() == 0
 SERVER_UID = pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.geteuid()
 
-# Uses the server for tests, as a worker of pytest-xdist does, until its input ends.
-WORKER = """
-from pathlib import Path
-from alembic_live.postgres.local.throwaway import throwaway_server
-with throwaway_server(Path.cwd()) as address:
-    print(address.port, flush=True)
+# Has a temporary server until its input ends.
+COMMAND = """
+from alembic_live.postgres.local import throwaway
+with throwaway.throwaway_server():
+    [folder] = throwaway.temporary_base().glob(f"{throwaway.PREFIX}{throwaway.os.getpid()}-*")
+    print(folder, flush=True)
     input()
 """
 
@@ -49,56 +51,42 @@ def mine(tmp_path: Path) -> Iterator[Path]:
     assert mine.stat().st_uid == os.geteuid()
 
 
-class Worker:
-    """A process that uses the server for tests."""
+@dataclass(frozen=True)
+class Command:
+    """A process with a temporary server."""
 
-    def __init__(self, project: Project) -> None:
-        self.process = subprocess.Popen(
-            [project.program("python"), "-c", WORKER],
-            cwd=project.path,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment() | project.environ(),
-        )
-
-    def port(self) -> int:
-        """Where the server is, once it runs."""
-        assert self.process.stdout
-        assert self.process.stderr
-        return int(self.process.stdout.readline() or pytest.fail(self.process.stderr.read()))
+    process: subprocess.Popen[str]
+    folder: Path  # of its server
 
     def end(self) -> None:
         """Let it end by itself."""
         _, errors = self.process.communicate("\n", timeout=60)
         assert self.process.returncode == 0, errors
 
-    def refusal(self) -> str:
-        """The last line of what it says when it cannot use the server."""
-        _, errors = self.process.communicate("\n", timeout=60)
-        assert self.process.returncode == 1
-        return str(errors.splitlines()[-1])
+    def kill(self) -> None:
+        """Leave its server behind."""
+        self.process.kill()
+        self.process.wait()
 
 
 @contextmanager
-def worker(project: Project) -> Iterator[Worker]:
-    worker = Worker(project)
+def command(**environment: str) -> Iterator[Command]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment() | environment,
+    )
+    assert process.stdout
+    assert process.stderr
     try:
-        yield worker
+        folder = process.stdout.readline().strip() or pytest.fail(process.stderr.read())
+        yield Command(process, Path(folder))
     finally:
-        worker.process.kill()
-        worker.process.communicate()
-
-
-def note_of(project: Project) -> Path:
-    """The lock file, which says where the server for tests is."""
-    return project.path / f".postgres-tests-{os.geteuid()}.lock"
-
-
-def folder_of(project: Project) -> Path:
-    """Where the server for tests is."""
-    return Path(note_of(project).read_text())
+        process.kill()
+        process.communicate()
 
 
 def postmaster_of(folder: Path) -> psutil.Process:
@@ -119,83 +107,59 @@ def assert_is_ours(folder: Path) -> None:
     assert (folder / "data").stat().st_uid == SERVER_UID
 
 
-def test_the_folder_of_the_tests_server_cannot_be_laid_first(project: Project) -> None:
-    folders = []
-    for _ in range(2):
-        with worker(project) as one:
-            one.port()
-            folders.append(folder_of(project))
-            assert_is_ours(folders[-1])
-            one.end()
-    assert folders[0] != folders[1]  # the name cannot be guessed
-    assert not any(folder.exists() for folder in folders)
-    assert note_of(project).read_text() == ""
-
-
-def test_processes_of_one_run_share_one_server_until_the_last_ends(project: Project) -> None:
-    with worker(project) as one, worker(project) as other:
-        port = one.port()
-        assert other.port() == port
-        folder = folder_of(project)
-        server = postmaster_of(folder)
-        one.process.kill()
-        one.process.wait()
-        assert runs(server)
+def test_the_folder_of_a_temporary_server_cannot_be_laid_first() -> None:
+    with command() as one, command() as other:
+        assert_is_ours(one.folder)
+        assert_is_ours(other.folder)
+        assert one.folder.name.rpartition("-")[2] != other.folder.name.rpartition("-")[2]
+        one.end()
         other.end()
-        assert not runs(server)
-    assert not folder.exists()
+    assert not one.folder.exists()
+    assert not other.folder.exists()
 
 
-@pytest.mark.parametrize("killed", ["worker", "worker and server"])
-def test_what_a_killed_run_left_behind_is_removed_by_the_next(
-    project: Project, killed: str
-) -> None:
-    with worker(project) as one:
-        one.port()
-        left = folder_of(project)
-        server = postmaster_of(left)
-        one.process.kill()
-        one.process.wait()
-    if killed == "worker and server":
+def test_a_running_command_keeps_its_temporary_server() -> None:
+    with command() as one:
+        server = postmaster_of(one.folder)
+        with command() as other:
+            other.end()
+        assert runs(server)
+        one.end()
+    assert not runs(server)
+
+
+@pytest.mark.parametrize("killed", ["command", "command and server"])
+def test_what_a_killed_command_left_behind_is_removed_by_the_next(killed: str) -> None:
+    with command() as one:
+        server = postmaster_of(one.folder)
+        one.kill()
+    if killed == "command and server":
         processes = [server, *server.children(recursive=True)]
         server.kill()
         psutil.wait_procs(processes, timeout=30)
-    assert left.exists()
-    with worker(project) as next_one:
-        next_one.port()
-        assert not left.exists()
+    assert one.folder.exists()
+    with command() as other:
+        assert not one.folder.exists()
         wait_until(lambda: not runs(server))
-        next_one.end()
+        other.end()
 
 
-def test_a_copied_project_leaves_the_original_s_server_alone(
-    project: Project, tmp_path: Path
-) -> None:
-    with worker(project) as original:
-        original.port()
-        server = postmaster_of(folder_of(project))
-        copy = project.copy(tmp_path / "copy")
-        note_of(copy).write_text(note_of(project).read_text())
-        with worker(copy) as other:
-            other.port()
-            assert runs(server)
+def test_a_leftover_that_is_somebody_else_s_by_now_is_left_alone() -> None:
+    if not AS_ROOT:
+        pytest.skip("only root can give a folder away")
+    with command() as one:
+        one.end()
+    theirs = one.folder
+    theirs.mkdir()
+    try:
+        (theirs / "kept").write_text("")
+        os.chown(theirs, 1, 1)
+        with command() as other:
+            assert other.folder != theirs
             other.end()
-        original.end()
-
-
-@pytest.mark.parametrize("suffix", [".lock", ".users"])
-def test_a_link_in_the_place_of_a_lock_file_is_not_followed(
-    project: Project, tmp_path: Path, suffix: str
-) -> None:
-    target = tmp_path / "made through a link"
-    path = note_of(project).with_suffix(suffix)
-    path.symlink_to(target)
-    with worker(project) as one:
-        assert (
-            f"{path} is a link, and links are not followed. Remove it and try again."
-            in one.refusal()
-        )
-    assert not target.exists()
+        assert (theirs / "kept").exists()
+    finally:
+        shutil.rmtree(theirs)
 
 
 def test_a_lock_file_with_a_second_name_is_not_used(project: Project, mine: Path) -> None:
@@ -257,27 +221,6 @@ def test_a_folder_with_other_things_in_it_keeps_its_owner(project: Project, tmp_
         after = other.stat()
         assert (after.st_uid, after.st_gid, after.st_mode) == (0, before.st_gid, before.st_mode)
     assert (other / "kept").exists()
-
-
-def test_a_leftover_that_is_somebody_else_s_by_now_is_left_alone(
-    project: Project, tmp_path: Path
-) -> None:
-    if not AS_ROOT:
-        pytest.skip("only root can give a folder away")
-    with worker(project) as one:
-        one.port()
-        name = folder_of(project).name
-        one.end()
-    theirs = tmp_path / name
-    theirs.mkdir()
-    (theirs / "kept").write_text("")
-    os.chown(theirs, 1, 1)
-    note_of(project).write_text(str(theirs))
-    with worker(project) as one:
-        one.port()
-        assert folder_of(project) != theirs
-        one.end()
-    assert (theirs / "kept").exists()
 
 
 def test_root_s_server_lies_where_only_root_can_write(project: Project) -> None:

@@ -117,6 +117,13 @@ def test_what_alembic_only_states_is_told_what_to_do_about(
     behind = explained(project.alembic("check", ok=False), database)
     assert "First: uv run alembic upgrade head" in behind
     project.alembic("upgrade", "head")
+    for command, words in {
+        ("alembic", "upgrade", "+1"): "+1: there is no revision after that of the database. To",
+        ("alembic", "upgrade", "+2"): "+2: there are fewer than 2 revisions after that of the",
+        ("db", "plan", "+5"): "To apply all that are left: uv run alembic upgrade head",
+        ("alembic", "downgrade", "-2"): "-2: fewer than 2 revisions are applied. To undo all of",
+    }.items():
+        assert words in explained(project.run(*command, ok=False), database)
     for name in ("one", "two"):
         project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
     assert "Join them: uv run alembic merge heads" in explained(

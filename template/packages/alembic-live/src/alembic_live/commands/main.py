@@ -221,7 +221,11 @@ def _sentence(error: Exception) -> str | None:
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     from alembic_live.history.files import UnreadableRevisionError
+    from alembic_live.internals.alembic import relative_target_of
+    from alembic_live.runtime.explanations import explain_too_few_revisions
 
+    if relative := relative_target_of(error):
+        return explain_too_few_revisions(relative)
     if isinstance(error, CommandError | ConfigurationError | UnreadableRevisionError):
         return str(error)
     if isinstance(error, InterpolationError):

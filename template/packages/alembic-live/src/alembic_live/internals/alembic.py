@@ -237,6 +237,17 @@ def is_about_a_database_behind(error: BaseException) -> bool:
     return str(error) == "Target database is not up to date."
 
 
+_TOO_FEW = re.compile(r"Relative revision ([+-]\d+) didn't produce \d+ migrations")
+
+
+def relative_target_of(error: BaseException) -> str | None:
+    """The relative target, such as `+2` or `-1`, for which Alembic finds too few revisions. It has
+    only the text. If that changes, it is shown as it is.
+    """
+    found = _TOO_FEW.fullmatch(str(error))
+    return found[1] if found else None
+
+
 _TWICE = re.compile(r"Revision (\S+) is present more than once")
 _MISSING = re.compile(r"Revision (\S+) referenced from .* is not present")
 

@@ -119,7 +119,7 @@ def _server(project: Project) -> Iterator[Address]:
     from alembic_live.postgres.local.throwaway import throwaway_server
 
     tell(f"{reason}. The scratch databases are on a local server.")
-    with throwaway_server(project.folder) as local:
+    with throwaway_server() as local:
         databases.administer(local, lambda connection: _create_roles(connection, roles))
         yield local
 

@@ -15,6 +15,7 @@ from alembic_live.internals.alembic import (
     is_about_a_database_behind,
     is_about_an_unknown_revision,
     is_about_several_heads,
+    relative_target_of,
 )
 from alembic_live.postgres.explanations import (
     advice_on,
@@ -103,6 +104,8 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
             f"The history has several heads, {heads}, so the command cannot choose. Join them: "
             "uv run alembic merge heads"
         )
+    if relative := relative_target_of(error):
+        return explain_too_few_revisions(relative)
     if is_about_an_unknown_revision(error):
         return (
             f"{text}: no file has it. If the database names it, a newer version has migrated it, "
@@ -110,6 +113,19 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
             "history` lists what there is."
         )
     return text
+
+
+def explain_too_few_revisions(relative: str) -> str:
+    """Explain that there are too few revisions for a relative target, such as `+2` or `-1`."""
+    number = relative.lstrip("+-")
+    if relative.startswith("-"):
+        applied = "no revision is" if number == "1" else f"fewer than {number} revisions are"
+        return f"{relative}: {applied} applied. To undo all of them: uv run alembic downgrade base"
+    missing = "is no revision" if number == "1" else f"are fewer than {number} revisions"
+    return (
+        f"{relative}: there {missing} after that of the database. To apply all that are left: "
+        "uv run alembic upgrade head"
+    )
 
 
 def explain_driver_error(error: Exception) -> str:

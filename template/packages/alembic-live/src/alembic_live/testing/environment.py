@@ -7,13 +7,8 @@ starts when a test needs it.
 
 import os
 import secrets
-import socket
-from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-from alembic.util import CommandError
 
 from alembic_live.address import Address
 
@@ -23,7 +18,6 @@ RUN = "ALEMBIC_LIVE_TEST_RUN"  # the name of the test run
 URL = "ALEMBIC_LIVE_TEST_URL"  # the URL of a server, instead of DB_HOST and the like
 
 PORT = 5432  # only a part of the socket's name
-HOST = sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
 def set_variables() -> None:
@@ -73,9 +67,10 @@ def start_server() -> None:
         return
     from alembic_live.postgres.local.cluster import Cluster
     from alembic_live.postgres.local.lock import exclusive
+    from alembic_live.postgres.local.throwaway import lock_of
 
     folder = Path(os.environ[FOLDER])
-    with exclusive(_lock_of(folder)):
+    with exclusive(lock_of(folder)):
         cluster = Cluster(folder, throwaway=True, password=os.environ["DB_PASSWORD"])
         if not cluster.is_running:
             cluster.start(os.environ["DB_HOST"], PORT)
@@ -84,7 +79,9 @@ def start_server() -> None:
 def remove_server() -> None:
     """Stop the temporary server and delete its files, in the first process of the test run."""
     if FOLDER in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
-        _remove(Path(os.environ[FOLDER]))
+        from alembic_live.postgres.local.throwaway import remove
+
+        remove(Path(os.environ[FOLDER]))
 
 
 def _set_server_of_url(url: str) -> None:
@@ -101,12 +98,9 @@ def _set_server_of_url(url: str) -> None:
 
 def _set_throwaway_server() -> None:
     from alembic_live.postgres.local.cluster import ADMIN
-    from alembic_live.postgres.local.machine import temporary_base
+    from alembic_live.postgres.local.throwaway import new_folder
 
-    base = temporary_base()
-    _remove_abandoned(base)
-    # Other accounts can write to the base, so the name is random.
-    folder = base / f"{_prefix()}{os.getpid()}-{secrets.token_hex(6)}"
+    folder = new_folder()
     os.environ |= {
         FOLDER: str(folder),
         "DB_HOST": str(folder / "data"),  # the directory of its unix socket
@@ -115,30 +109,3 @@ def _set_throwaway_server() -> None:
         "DB_PASSWORD": secrets.token_urlsafe(24),
         "DB_SSLMODE": "disable",
     }
-
-
-def _prefix() -> str:
-    return f"alembic-live-{os.geteuid()}-{HOST}-"
-
-
-def _remove_abandoned(base: Path) -> None:
-    """Remove the servers of killed test runs."""
-    from alembic_live.postgres.local.machine import is_running
-
-    for folder in base.glob(f"{_prefix()}*"):
-        pid = folder.name.removeprefix(_prefix()).partition("-")[0]
-        if folder.is_dir() and pid.isdigit() and not is_running(int(pid)):
-            with suppress(CommandError):  # another account has taken the name
-                _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    from alembic_live.postgres.local.cluster import Cluster
-
-    if os.path.lexists(folder):
-        Cluster(folder, throwaway=True).remove()
-    _lock_of(folder).unlink(missing_ok=True)
-
-
-def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.lock")

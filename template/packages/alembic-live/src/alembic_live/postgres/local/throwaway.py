@@ -1,107 +1,68 @@
-"""A temporary server that processes share. The last process removes it."""
+"""Temporary servers. Each belongs to one process, which removes it. The name of its folder contains
+the process id, so the next temporary server removes those of killed processes.
+"""
 
-import fcntl
-import hashlib
 import os
 import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 from alembic.util import CommandError
 
 from alembic_live.address import Address
 from alembic_live.postgres.local.cluster import Cluster, free_port
-from alembic_live.postgres.local.lock import exclusive, open_lock_file
-from alembic_live.postgres.local.machine import temporary_base
+from alembic_live.postgres.local.machine import is_running, temporary_base
 
 HOST = "127.0.0.1"
 
-# Each account has a separate server for each copy of the project.
-LOCK = f".postgres-tests-{os.geteuid()}.lock"  # locked to start or to stop the server
-USERS = f".postgres-tests-{os.geteuid()}.users"  # has a shared lock of each user of the server
+# Machines can share the folder for temporary files. Their process ids have nothing in common.
+MACHINE = sha256(socket.gethostname().encode()).hexdigest()[:6]
+PREFIX = f"alembic-live-{os.geteuid()}-{MACHINE}-"
 
 
 @contextmanager
-def throwaway_server(project: Path) -> Iterator[Address]:
-    """The address of a superuser on a temporary server. Processes that need it at the same time
-    share it: the first starts the server, the last removes it. If they are killed, the next start
-    removes it.
-
-    Args:
-        project: the folder of the project.
+def throwaway_server() -> Iterator[Address]:
+    """The address of a superuser on a temporary server of this process.
 
     Raises:
         CommandError: the server does not start; the text says why.
     """
-    prefix = _prefix(project)
-    lock = project / LOCK
-    with open_lock_file(project / USERS) as users:
-        with exclusive(lock) as note:
-            if _is_last(users):
-                _remove_abandoned(note, prefix)
-                cluster = Cluster(_new_folder(note, prefix), throwaway=True)
-                cluster.start(HOST, free_port(HOST))
-            else:
-                cluster = _running_cluster(note)
-            fcntl.flock(users, fcntl.LOCK_SH)
-            address = cluster.admin_address
-        try:
-            yield address
-        finally:
-            with exclusive(lock) as note:
-                if _is_last(users):
-                    cluster.remove()
-                    note.truncate(0)
-
-
-def _prefix(project: Path) -> str:
-    """The start of the name of the server's folder."""
-    copy = hashlib.sha256(str(project).encode()).hexdigest()[:12]
-    return f"alembic-live-tests-{copy}-"
-
-
-def _is_last(users: IO[str]) -> bool:
-    """Whether no other process uses the server."""
+    cluster = Cluster(new_folder(), throwaway=True)
     try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        cluster.start(HOST, free_port(HOST))
+        yield cluster.admin_address
+    finally:
+        cluster.remove()
 
 
-def _new_folder(note: IO[str], prefix: str) -> Path:
-    """The path of a folder with a random name, because other accounts can write to its parent. The
-    path is noted before the folder exists, so the next start finds what a killed process leaves.
+def new_folder() -> Path:
+    """The path for the folder of a temporary server of this process. It does not exist yet. What
+    killed processes left is removed.
     """
-    folder = temporary_base() / f"{prefix}{secrets.token_hex(8)}"
-    note.seek(0)
-    note.truncate()
-    note.write(str(folder))
-    note.flush()
-    return folder
+    base = temporary_base()
+    for folder in base.glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if folder.is_dir() and pid.isdigit() and not is_running(int(pid)):
+            with suppress(CommandError):  # another account has taken the name
+                remove(folder)
+    # Other accounts can write to the base, so the name is random.
+    return base / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
 
 
-def _running_cluster(note: IO[str]) -> Cluster:
-    """The cluster that another process has started."""
-    folder = Path(note.read())
-    if not (folder / "data").exists():
-        raise CommandError(
-            f"Another process uses the temporary server, but its folder is gone: {folder}. Wait "
-            "for that process to end, or stop it, and run the command again."
-        )
-    return Cluster(folder, throwaway=True)
+def lock_of(folder: Path) -> Path:
+    """The lock file for processes that may start the same temporary server."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
-def _remove_abandoned(note: IO[str], prefix: str) -> None:
-    """Remove the server of a killed process."""
-    folder = Path(note.read())
-    # A copy of the project has a copy of the note with the path of the original's server.
-    if not folder.name.startswith(prefix) or not os.path.lexists(folder):
-        return
-    try:
-        abandoned = Cluster(folder, throwaway=True)
-    except CommandError:
-        return  # another account has taken the name
-    abandoned.remove()
+def remove(folder: Path) -> None:
+    """Stop the server in the folder, and delete its files.
+
+    Raises:
+        CommandError: the folder belongs to another account.
+    """
+    if os.path.lexists(folder):
+        Cluster(folder, throwaway=True).remove()
+    lock_of(folder).unlink(missing_ok=True)
