@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from shared import shared_folder
 
 def pytest_configure(config: pytest.Config) -> None:
     """The suite takes the same generated cases each time, its long form new ones."""
+    # Whoever starts the suite in the background has Ctrl-C ignored, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("suite", derandomize=True)
     if config.option.markexpr == "not full":
         hypothesis.settings.load_profile("suite")

@@ -4,13 +4,10 @@ import os
 from pathlib import Path
 
 import psycopg
-import pytest
 from campaigns import campaign
 from project import Project
 from rendered import Render
 from server import Database
-
-pytestmark = pytest.mark.typed
 
 MODEL = """\
 from sqlalchemy import Identity

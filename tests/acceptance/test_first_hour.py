@@ -2,15 +2,12 @@
 
 from typing import Any
 
-import pytest
 from answers import ANSWERS
 from campaigns import campaign
 from interpreters import interpreters
 from passes import assert_passes
 from project import commit, said
 from rendered import Render
-
-pytestmark = pytest.mark.typed
 
 FIRST_HOURS = [
     *("defaults", "no example", "own schema", "own schema, no example"),

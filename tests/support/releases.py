@@ -22,7 +22,8 @@ RELEASES: dict[str, str] = {
     release["version"]: release["commit"]
     for release in tomllib.loads((ROOT / "tests" / "releases.toml").read_text())["release"]
 }
-OLDEST, *_, NEWEST = RELEASES
+OLDEST = next(iter(RELEASES))
+WITHOUT_LIBRARY = "1.0.1"  # the last release that renders the machinery into the service's package
 
 WORKING_TREE = "999.0.0"  # what the working tree is called where every release has a tag
 

@@ -32,7 +32,7 @@ class Sample(Project):
         """
         folder = self.path / "library" / LIBRARY.name
         if not folder.exists():
-            shutil.copytree(LIBRARY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(LIBRARY, folder)  # with its bytecode, which knows a source by its time
         return folder
 
     @property

@@ -1,14 +1,13 @@
 """What a project imports from where the machinery was goes on working, or is listed (updates/carry.py)."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from project import Finished, run, said
-from releases import RELEASES, Releases, Updatable
-
-NEWEST = next(reversed(RELEASES))
+from releases import WITHOUT_LIBRARY, Releases, Updatable
+from shared import made_once
 
 REVISION = '''\
 """Index titles"""
@@ -101,10 +100,23 @@ class Update:
         )
 
 
-@pytest.fixture(scope="module")
-def updated(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Update:
+@pytest.fixture(scope="session")
+def updated(releases: Releases, shared: Path) -> Update:
     """A project that imports from the machinery in many ways, updated. For looking at only."""
-    project = releases.made(NEWEST).copy(tmp_path_factory.mktemp("names") / "my-service")
+    made = releases.made(WITHOUT_LIBRARY)
+    said_by_it = shared / "old-names.txt"
+
+    def make(folder: Path) -> None:
+        project = made.copy(folder)
+        use_the_machinery(project)
+        said_by_it.write_text(said(project.update()))
+
+    folder = made_once(shared / "old-names", make)
+    return Update(replace(made, path=folder), said_by_it.read_text())
+
+
+def use_the_machinery(project: Updatable) -> None:
+    """Import from the machinery in many ways, and commit."""
     source = "src/my_service"
     project.edit(f"{source}/paths.py", "", '\nINVOICES = PROJECT_ROOT / "invoices"\n')
     project.write("migrations/versions/2026_02_01_000000-abcabcabcabc_index.py", REVISION)
@@ -127,7 +139,6 @@ def updated(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Upd
         "migrations/env.py", "transaction_per_migration=True", "transaction_per_migration=False"
     )
     project.commit()
-    return Update(project, said(project.update()))
 
 
 def test_each_module_has_the_names_that_are_imported_and_no_others(updated: Update) -> None:
@@ -237,7 +248,7 @@ def test_a_file_that_has_a_conflict_gets_what_the_team_added(updated: Update) ->
 def test_without_the_library_s_source_the_old_names_work_as_well(
     releases: Releases, tmp_path: Path
 ) -> None:
-    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    project = releases.made(WITHOUT_LIBRARY).copy(tmp_path / "my-service")
     project.write("migrations/versions/2026_02_01_000000-abcabcabcabc_index.py", REVISION)
     project.commit()
     done = project.update("999.0.0", "--data=vendor_library=false")

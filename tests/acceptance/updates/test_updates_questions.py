@@ -11,7 +11,7 @@ import yaml
 from campaigns import campaign
 from policy import broken_rules
 from project import ROOT
-from releases import NEWEST, OLDEST, RELEASES, WORKING_TREE, Releases
+from releases import OLDEST, RELEASES, WORKING_TREE, Releases
 
 LATER = "999.1.0"
 
@@ -23,8 +23,7 @@ Change = Callable[[dict[str, Any], Path], None]
 POOLER = "# DB_POOLER=transaction\n"
 
 
-# The suite has the oldest release and the newest.
-@campaign("version", [*RELEASES], keep=[OLDEST, NEWEST])
+@campaign("version", [*RELEASES], keep=[OLDEST])
 def test_answers_of_every_release_are_what_they_were(releases: Releases, version: str) -> None:
     notes = (ROOT / "CHANGELOG.md").read_text()
     assert list(broken_rules(releases, version, notes=notes)) == []
@@ -103,7 +102,7 @@ BROKEN = {
 @campaign(
     ("change", "sentence"),
     BROKEN,
-    keep=["a choice is removed", "a default takes something"],
+    keep=["a choice is removed"],
 )
 def test_a_broken_rule_is_named(
     releases: Releases, tmp_path: Path, change: Change, sentence: str

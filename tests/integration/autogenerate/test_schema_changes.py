@@ -19,10 +19,9 @@ PATIENCE = {SMALL: 1_000, FULL: 200}  # milliseconds; the suite shares its cores
 
 # One change for each way in which a revision is written, or goes back.
 SHORT = [
-    *("column with a volatile default", "column of a new enum", "dropped column"),
-    *("renamed column with an index", "column that becomes NOT NULL", "wider number"),
-    *("enum value in the middle, used as a default", "unique constraint"),
-    *("check constraint", "foreign key on a new column", "tables that refer to each other"),
+    *("column with a volatile default", "dropped column", "renamed column with an index"),
+    *("column that becomes NOT NULL", "enum value in the middle, used as a default"),
+    *("unique constraint", "foreign key on a new column", "tables that refer to each other"),
 ]
 
 KEPT = "SELECT count(*), sum(hashtext(serial || price::text)::bigint) FROM {}"

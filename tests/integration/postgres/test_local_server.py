@@ -17,8 +17,6 @@ from local_server import database_of, server_of
 from project import Project, clean_environment, said
 from sample import write_sample
 
-pytestmark = pytest.mark.typed
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:

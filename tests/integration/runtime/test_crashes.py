@@ -16,8 +16,6 @@ from project import PATIENCE, Project, wait_until
 from sample import NewProject, write_sample
 from server import Database
 
-pytestmark = pytest.mark.typed
-
 LENGTH = 10
 
 BEGUN = "SELECT to_regclass('alembic_version')::text"

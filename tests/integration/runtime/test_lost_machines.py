@@ -21,8 +21,6 @@ from revisions import write_upgrade
 from sample import NewProject
 from server import Database
 
-pytestmark = pytest.mark.typed
-
 PROMISED = 60  # seconds until either side has noticed
 
 DRIVERS = ("asyncpg", "psycopg", "psycopg2")

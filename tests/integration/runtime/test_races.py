@@ -19,8 +19,6 @@ from project import PATIENCE, wait_until
 from sample import NewProject
 from server import Database
 
-pytestmark = pytest.mark.typed
-
 drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 
 

@@ -7,8 +7,6 @@ from edit import edit
 from project import Project
 from sample import NewProject
 
-pytestmark = pytest.mark.typed
-
 UP = '    """Bring the schema to this revision."""\n'
 DOWN = '    """Take the schema back to the revision before."""\n'
 

@@ -12,8 +12,6 @@ from project import Project, wait_until
 from sample import NewProject
 from server import Database
 
-pytestmark = pytest.mark.typed
-
 
 @pytest.fixture
 def project(new_project: NewProject) -> Project:
