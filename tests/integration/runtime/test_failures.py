@@ -118,9 +118,9 @@ def test_what_alembic_only_states_is_told_what_to_do_about(
     assert "First: uv run alembic upgrade head" in behind
     project.alembic("upgrade", "head")
     for command, words in {
-        ("alembic", "upgrade", "+1"): "+1: there is no revision after that of the database. To",
-        ("alembic", "upgrade", "+2"): "+2: there are fewer than 2 revisions after that of the",
-        ("db", "plan", "+5"): "To apply all that are left: uv run alembic upgrade head",
+        ("alembic", "upgrade", "+1"): "+1: no revision is left. The database is at the newest one.",
+        ("alembic", "upgrade", "+2"): "+2: fewer than 2 revisions are left. To apply all of them:",
+        ("db", "plan", "+5"): "+5: fewer than 5 revisions are left. To apply all of them:",
         ("alembic", "downgrade", "-2"): "-2: fewer than 2 revisions are applied. To undo all of",
     }.items():
         assert words in explained(project.run(*command, ok=False), database)

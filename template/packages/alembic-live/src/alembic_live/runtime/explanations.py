@@ -121,9 +121,10 @@ def explain_too_few_revisions(relative: str) -> str:
     if relative.startswith("-"):
         applied = "no revision is" if number == "1" else f"fewer than {number} revisions are"
         return f"{relative}: {applied} applied. To undo all of them: uv run alembic downgrade base"
-    missing = "is no revision" if number == "1" else f"are fewer than {number} revisions"
+    if number == "1":
+        return f"{relative}: no revision is left. The database is at the newest one."
     return (
-        f"{relative}: there {missing} after that of the database. To apply all that are left: "
+        f"{relative}: fewer than {number} revisions are left. To apply all of them: "
         "uv run alembic upgrade head"
     )
 
