@@ -152,7 +152,10 @@ def test_an_error_of_pydantic_s_own_shows_no_value(project: Project) -> None:
     wrong = "from my_service.config import Settings\nSettings(DB_PASSWORD=['s3cret'])"
     done = project.given(**SETTINGS).run("python", "-c", wrong, ok=False)
     assert "ValidationError" in said(done)
-    assert "s3cret" not in said(done).replace(wrong, "")
+    shown = said(done)
+    for line in wrong.splitlines():  # Python 3.13 shows them in a traceback
+        shown = shown.replace(line, "")
+    assert "s3cret" not in shown
 
 
 def test_the_settings_of_another_folder_are_not_read(project: Project, tmp_path: Path) -> None:
