@@ -10,30 +10,29 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, text
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from alembic_live.models import is_view
-from alembic_live.postgres.schemas import schema_name
+from alembic_live.postgres.relations import Relations
 from alembic_live.project import Project
 from alembic_live.runtime.program import compares
 
-# Partitions belong to their table, and tables of extensions to the extension. An enum that a
-# function uses and no table does belongs to the function.
-UNMAPPED = text(
+# An enum that a function uses and no table does belongs to the function, and that of an extension to
+# the extension.
+UNCOMPARED_ENUMS = text(
     """
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relispartition OR c.relkind IN ('r', 'p') AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    SELECT t.typname FROM pg_type t WHERE t.typtype = 'e' AND (
+        EXISTS (
+            SELECT FROM pg_depend d
+            WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
+              AND d.classid = 'pg_proc'::regclass
+        ) AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray))
+        OR EXISTS (
+            SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+        )
     )
-    UNION ALL
-    SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-    WHERE t.typtype = 'e' AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
-          AND d.classid = 'pg_proc'::regclass
-    ) AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray))
     """
 )
 
@@ -125,24 +124,38 @@ def comparison(
         connection: a connection to the database. Default: the connection of the running command.
     """
     from alembic_live.autogenerate.enums import compare_enums
+    from alembic_live.autogenerate.plugins import PLUGINS
 
-    schemas = {metadata.schema for metadata in metadatas} | {
-        table.schema for metadata in metadatas for table in metadata.tables.values()
-    }
+    tables = [table for metadata in metadatas for table in metadata.tables.values()]
+    modeled = {(table.schema, table.name) for table in tables}
+    schemas = {metadata.schema for metadata in metadatas} | {table.schema for table in tables}
+
+    def database() -> Connection:
+        found = connection or context.get_context().connection
+        assert found is not None
+        return found
 
     @cache
-    def unmapped() -> set[tuple[str, str]]:
-        database = connection or context.get_context().connection
-        assert database is not None
-        return {(row.nspname, row.relname) for row in database.execute(UNMAPPED)}
+    def relations() -> Relations:
+        return Relations.of(database())
+
+    @cache
+    def uncompared_enums() -> set[str]:
+        return set(database().execute(UNCOMPARED_ENUMS).scalars())
 
     def include_name(
         name: str | None, kind: NameFilterType, parents: NameFilterParentNames
     ) -> bool:
         """Alembic calls this before it reads an object, so other schemas are never read."""
         if kind == "schema":
-            return name in schemas
-        return kind != "table" or (schema_name(parents["schema_name"]), name) not in unmapped()
+            # Alembic calls the default schema None, however the models do.
+            return name in schemas or (name is None and relations().default_schema in schemas)
+        if kind not in ("table", "index") or name is None:
+            return True
+        schema = parents["schema_name"]
+        if kind == "index":
+            return not relations().is_foreign(schema, name)
+        return not relations().is_left_alone(schema, name, modeled)
 
     def include_object(
         item: SchemaItem,
@@ -151,22 +164,30 @@ def comparison(
         reflected: bool,
         compare_to: SchemaItem | None,
     ) -> bool:
-        """Exclude foreign keys to partitions. Postgres adds them to a foreign key that references a
-        partitioned table.
+        """Exclude views, models of tables that an extension has, and foreign keys to partitions.
+        Postgres adds those to a foreign key that references a partitioned table.
         """
         if reflected and isinstance(item, ForeignKeyConstraint):
             schema, _, table = item.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
-            return (schema_name(schema), table) not in unmapped()
-        return kind != "table" or not is_view(item)
+            return relations().named(schema or None, table) not in relations().partitions
+        if isinstance(item, Table):
+            # A model without a schema is not a table of an extension further down the path.
+            schema = item.schema or relations().default_schema
+            return not is_view(item) and not relations().is_foreign(schema, item.name)
+        return True
 
-    compare_enums(lambda name: all(name != other for _, other in unmapped()))
+    compare_enums(lambda name: name not in uncompared_enums())
     return {
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": include_object,
         "render_item": _render_item,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": [
+            *PLUGINS,
+            "alembic.autogenerate.*",
+            "alembic.ext.checkconstraint_byname",
+        ],
     }
 
 

@@ -25,7 +25,6 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
-from alembic_live.autogenerate.compare import UNMAPPED
 from alembic_live.autogenerate.from_scratch.reflection import (
     add_partitioning,
     remove_partition_foreign_keys,
@@ -35,6 +34,7 @@ from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.internals import sqlacodegen
 from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
@@ -50,6 +50,19 @@ TYPES = text(
     SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND a.attnum > 0
+    """
+)
+# The tables of extensions that other tables reference. A model of those needs a model of these.
+REFERENCED = text(
+    """
+    SELECT DISTINCT n.nspname, c.relname
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    WHERE k.contype = 'f' AND NOT EXISTS (
+        SELECT FROM pg_depend o
+        WHERE o.classid = 'pg_class'::regclass AND o.objid = k.conrelid AND o.deptype = 'e'
+    )
     """
 )
 OTHER = '''
@@ -129,12 +142,16 @@ def _file(project: Project) -> Path:
 def _models_of(project: Project, base: Base, connection: Connection) -> str:
     versions = configuration_of(project, connection).version_table.name
     metadata = MetaData()
-    others = {(row.nspname, row.relname) for row in connection.execute(UNMAPPED)}
+    relations = Relations.of(connection)
+    referenced = {tuple(row) for row in connection.execute(REFERENCED)}
     configuration = configuration_of(project, connection)
     for schema in dict.fromkeys(each.schema for each in project.metadatas):
 
         def is_wanted(name: str, _metadata: MetaData, schema: str | None = schema) -> bool:
-            is_other = name == versions or (schema_name(schema), name) in others
+            is_other = name == versions or (
+                relations.is_left_alone(schema, name, ())
+                and relations.named(schema, name) not in referenced
+            )
             return not is_other and configuration.includes(name, schema)
 
         with warnings.catch_warnings():
