@@ -136,7 +136,7 @@ def test_a_team_s_include_object_is_asked_as_well_as_the_library_s(options: Opti
         for name in ("kept", "hidden", "view")
     )
     include = options(include_object=include_object)["include_object"]
-    assert include(kept, "kept", "table", False, None)
+    assert include(kept, "kept", "table", True, None)
     assert not include(hidden, "hidden", "table", False, None)
     assert not include(view, "view", "table", False, None)  # the library's own rule
     assert seen == ["kept", "hidden", "view"]

@@ -23,7 +23,7 @@ PRIVATE = {
 # What the documentation has of modules that it does not have as a whole.
 PUBLIC = {
     "alembic.runtime.migration": {"MigrationContext"},
-    "alembic.util": {"CommandError", "rev_id"},
+    "alembic.util": {"CommandError", "DispatchPriority", "PriorityDispatchResult", "rev_id"},
 }
 # Modules where a driver is imported by its public name.
 MAY_IMPORT_ASYNCPG = {"runtime/fast_path.py"}

@@ -171,9 +171,11 @@ def comparison(
             schema, _, table = item.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
             return relations().named(schema or None, table) not in relations().partitions
         if isinstance(item, Table):
+            if reflected or is_view(item):
+                return not is_view(item)
             # A model without a schema is not a table of an extension further down the path.
             schema = item.schema or relations().default_schema
-            return not is_view(item) and not relations().is_foreign(schema, item.name)
+            return not relations().is_foreign(schema, item.name)
         return True
 
     compare_enums(lambda name: name not in uncompared_enums())
