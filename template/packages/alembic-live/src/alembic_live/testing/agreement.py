@@ -14,6 +14,7 @@ from alembic_live.models import is_view, load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
 from alembic_live.postgres.explanations import reason_of, shown_statement
+from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
@@ -46,12 +47,17 @@ def schema_differences(project: Project, database: Address) -> list[str]:
 
 
 def _compared_tables(project: Project, database: Address) -> list[Table]:
-    """The tables of the models, without views and without the tables that env.py excludes."""
+    """The tables of the models, without views and without the tables that env.py excludes or an
+    extension has.
+    """
     configuration = configuration_at(project, database)
+    relations = with_connection(make_engine(database), Relations.of)
     return [
         table
         for table in project.tables
-        if not is_view(table) and configuration.includes_model(table)
+        if not is_view(table)
+        and configuration.includes_model(table)
+        and not relations.is_foreign(table.schema or relations.default_schema, table.name)
     ]
 
 

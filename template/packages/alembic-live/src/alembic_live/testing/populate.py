@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.explanations import reason_of
+from alembic_live.postgres.relations import Relations
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
 from alembic_live.sql.quoting import identifier, literal
@@ -111,6 +112,7 @@ class Population:
     number: int = 0  # of the last attempt
     usable: dict[str, list[str]] = field(default_factory=dict)  # strings, by type
     keys: dict[TableName, list[Key]] = field(default_factory=dict)  # as of the last revision
+    relations: Relations = field(init=False)  # as of the last revision
 
     def __post_init__(self) -> None:
         load_models(self.project)
@@ -127,6 +129,7 @@ class Population:
         with self.connection.begin():
             for row in self.connection.execute(COLUMNS, {"version": versions.name}):
                 columns.setdefault(TableName(row.schema, row.table_name), []).append(row)
+            self.relations = Relations.of(self.connection)
             self.keys = {table: self._keys_of(table) for table in columns}
         changed = [table for table in columns if self.seen.get(table) != repr(columns[table])]
         self.seen |= {table: repr(columns[table]) for table in changed}
@@ -263,7 +266,7 @@ class Population:
         keys = [
             Key(
                 k["constrained_columns"],
-                TableName(k["referred_schema"] or self._default, k["referred_table"]),
+                TableName(*self.relations.named(k["referred_schema"], k["referred_table"])),
                 k["referred_columns"],
             )
             for k in inspect(self.connection).get_foreign_keys(
