@@ -203,11 +203,15 @@ class Project:
     def url_options(self) -> dict[str, str]:
         """The values of the `%(DB_…)s` in alembic.ini's URL. Empty if the address is not known: a
         command that connects then says what is missing.
+
+        Raises:
+            ConfigurationError: SQLAlchemy 2.0 cannot read the name of the database in a URL.
         """
         try:
-            return self.migration_address.url_options
+            address = self.migration_address
         except ConfigurationError:
             return {}
+        return address.url_options
 
     # The files
 

@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, util
+from sqlalchemy.exc import DBAPIError
 
 from alembic_live.internals import attribute
 
@@ -38,6 +39,17 @@ def driver_error(connection: Connection) -> type[Exception]:
     """The base of the errors of the driver, for those that SQLAlchemy passes on as they are."""
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
     return error
+
+
+def connecting_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """The errors that an engine raises when it cannot connect, for `except`. SQLAlchemy 2.0 passes
+    asyncpg's on as they are, 2.1 does not.
+    """
+    common = (DBAPIError, ImportError, OSError, UnicodeError)
+    if engine.dialect.driver != "asyncpg":
+        return common
+    module: Any = engine.dialect.loaded_dbapi.asyncpg
+    return (*common, module.PostgresError, module.InterfaceError)
 
 
 MIGRATION = (
