@@ -52,6 +52,15 @@ CHECKED = text(
 VIOLATED = re.compile(r'violates check constraint "([^"]+)"')
 NO_PARTITION = "no partition of relation"
 
+# Of PostGIS. A shape without a reference system gets that of its column.
+SHAPES = [
+    *("POINT(%(byte)d 1)", "LINESTRING(0 0,%(byte)d 1)", "POLYGON((0 0,%(byte)d 0,0 1,0 0))"),
+    *("MULTIPOINT((%(byte)d 1))", "MULTILINESTRING((0 0,%(byte)d 1))"),
+    *("MULTIPOLYGON(((0 0,%(byte)d 0,0 1,0 0)))", "GEOMETRYCOLLECTION(POINT(%(byte)d 1))"),
+    *("POINT Z(%(byte)d 1 1)", "LINESTRING Z(0 0 0,%(byte)d 1 1)", "POINT M(%(byte)d 1 1)"),
+    *("POLYGON Z((0 0 0,%(byte)d 0 0,0 1 0,0 0 0))", "POINT ZM(%(byte)d 1 1 1)"),
+]
+
 # Strings that Postgres accepts as values of a type, by the type's name or category:
 # https://www.postgresql.org/docs/current/catalog-pg-type.html
 TEXTS = {
@@ -68,6 +77,10 @@ TEXTS = {
     ],
     "T": ["%(n)d seconds", "1 day"],
     "V": ["1", "10", "10101010"],
+    "geography": SHAPES,
+    "geometry": SHAPES,
+    "hstore": ["a=>%(n)d"],
+    "ltree": ["a.b%(n)d"],
     "bytea": ["\\x%(byte)02x", "\\x"],
     "json": ["{}", "[]", '{"a": %(n)d}', "1"],
     "jsonb": ["{}", "[]", '{"a": %(n)d}', "1"],
@@ -311,9 +324,10 @@ class Population:
         if column.labels:
             return list(column.labels)
         if column.type not in self.usable:
-            name = column.type.partition("(")[0]
+            name = column.type.partition("(")[0].rpartition(".")[2]
             candidates = (
-                TEXTS.get(name)
+                _vectors(name, column.type)
+                or TEXTS.get(name)
                 or TEXTS.get(column.category)
                 or [text for texts in TEXTS.values() for text in texts]
             )
@@ -336,6 +350,19 @@ class Population:
         with self.connection.begin():
             values = {"name": name, "table": table.quoted}
             return list(self.connection.execute(CHECKED, values).scalars())
+
+
+def _vectors(name: str, type_: str) -> list[str]:
+    """Strings for the types of pgvector, which have as many numbers as the type says."""
+    if name not in ("vector", "halfvec", "sparsevec"):
+        return []
+    size = re.search(r"\((\d+)\)", type_)
+    length = int(size[1]) if size else 3
+    return (
+        [f"{{1:%(byte)d}}/{length}"]
+        if name == "sparsevec"
+        else [f"[{'%(byte)d,' * (length - 1)}1]"]
+    )
 
 
 def _values_of_project(project: Project) -> dict[str, dict[str, list[str]]]:
