@@ -7,7 +7,7 @@ from typing import LiteralString
 import pytest
 from campaigns import campaign
 from project import Project, said
-from sample import write_sample
+from sample import NewProject, write_sample
 from server import Database
 from things import MODELS
 
@@ -250,3 +250,47 @@ def test_a_model_that_cannot_be_imported_is_named_and_nothing_is_dropped(
     assert "models/broken.py:1: " in said(done)
     assert "Traceback" not in said(done)
     assert project.versions == before
+
+
+EMPTY = """
+def own(_context, _revision, directives):
+    if directives[0].upgrade_ops.is_empty():
+        directives[:] = []
+
+
+"""
+IRREVERSIBLE = """
+from alembic.operations import ops
+
+
+class CreateSpatialTableOp(ops.CreateTableOp):
+    def reverse(self):
+        raise AttributeError("there is no way back")
+
+
+def own(_context, _revision, directives):
+    for item in directives[0].upgrade_ops.ops:
+        if isinstance(item, ops.CreateTableOp):
+            item.__class__ = CreateSpatialTableOp
+
+
+"""
+
+
+def test_what_a_team_s_directives_leave_is_written_or_refused_in_a_sentence(
+    new_project: NewProject,
+) -> None:
+    project = new_project()
+    env = project.path / "migrations" / "env.py"
+    plain = env.read_text().replace(
+        "options(project)", "options(project, process_revision_directives=own)"
+    )
+    project.alembic("upgrade", "head")
+    env.write_text(plain.replace("def configure", f"{EMPTY}def configure"))
+    project.alembic("revision", "--autogenerate", "-m", "nothing")
+    assert len(project.versions) == 1
+    project.write_model("things", MODELS)
+    env.write_text(plain.replace("def configure", f"{IRREVERSIBLE}def configure"))
+    refused = said(project.alembic("revision", "--autogenerate", "-m", "things", ok=False))
+    assert "CreateSpatialTableOp cannot be reversed (there is no way back)" in refused
+    assert "Traceback" not in refused

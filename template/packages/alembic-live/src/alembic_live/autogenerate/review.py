@@ -42,6 +42,8 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     options = migration.config.cmd_opts
     if command_of(migration.config) == "check" or not getattr(options, "autogenerate", True):
         return
+    if not scripts:  # a function of env.py has removed an empty one
+        return
     [script] = scripts
     assert script.upgrade_ops is not None
     if script.upgrade_ops.is_empty():

@@ -13,6 +13,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from alembic_live import operations
@@ -183,9 +184,31 @@ def _scripts(
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
         script.upgrade_ops.ops[:] = items
-        script.downgrade_ops.ops[:] = []
-        script.upgrade_ops.reverse_into(script.downgrade_ops)
+        script.downgrade_ops.ops[:] = _reversed(script.upgrade_ops)
         yield script
+
+
+def _reversed(upgrade: ops.UpgradeOps) -> list[ops.MigrateOperation]:
+    """The downgrade of an upgrade.
+
+    Raises:
+        CommandError: an operation of another library cannot be reversed.
+    """
+    reverse = []
+    for item in reversed(upgrade.ops):
+        try:
+            reverse.append(item.reverse())
+        except Exception as error:
+            module, name = type(item).__module__, type(item).__name__
+            if module.partition(".")[0] in ("alembic", "alembic_live"):
+                raise
+            raise CommandError(
+                f"No revision was written. {module}.{name} cannot be reversed ({error}), so there is "
+                "no downgrade. A function in process_revision_directives of env.py puts it in the "
+                "place of Alembic's operation. Remove that function. Autogenerate needs none for the "
+                "types and indexes of GeoAlchemy2."
+            ) from error
+    return reverse
 
 
 def _id_after(other: str | None) -> str:
