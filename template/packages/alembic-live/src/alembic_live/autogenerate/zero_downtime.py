@@ -204,9 +204,9 @@ def _reversed(upgrade: ops.UpgradeOps) -> list[ops.MigrateOperation]:
                 raise
             raise CommandError(
                 f"No revision was written. {module}.{name} cannot be reversed ({error}), so there is "
-                "no downgrade. A function in process_revision_directives of env.py puts it in the "
-                "place of Alembic's operation. Remove that function. Autogenerate needs none for the "
-                "types and indexes of GeoAlchemy2."
+                "no downgrade. A function in process_revision_directives of env.py writes it instead "
+                "of Alembic's operation. Remove that function. Autogenerate needs none for the types "
+                "and indexes of GeoAlchemy2."
             ) from error
     return reverse
 
