@@ -3,6 +3,7 @@ ones however a model names their schema.
 """
 
 import pytest
+from edit import edit
 from project import said
 from sample import NewProject
 from server import Database
@@ -145,3 +146,63 @@ def test_a_schema_that_need_not_be_named_makes_no_difference(
     model = project.models / "named.py"
     model.write_text(model.read_text().replace('ondelete="CASCADE"', 'ondelete="SET NULL"'))
     assert project.alembic("check", ok=False).stdout.count("'remove_fk'") == 1
+
+
+VECTORS = """
+from typing import Any
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from ..base import Base
+
+
+class Vector(UserDefinedType[Any]):
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "VECTOR(3)"
+
+
+class Item(Base):
+    __tablename__ = "items"
+    __table_args__ = (
+        Index(
+            "ix_items_embedding",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_with={"m": 16, "ef_construction": 64},
+            postgresql_ops={"embedding": "vector_cosine_ops"},
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    embedding: Mapped[str] = mapped_column(Vector)
+"""
+
+
+def test_vectors_and_their_indexes_are_written_once_and_filled_with_rows(
+    new_project: NewProject, database: Database
+) -> None:
+    if not database.query("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
+        pytest.skip("this server has no pgvector")
+    project = new_project(example=False)
+    project.alembic("revision", "-m", "extension")
+    edit(
+        project.versions[0],
+        '"""Bring the schema to this revision."""\n',
+        '"""Bring the schema to this revision."""\n    op.execute("CREATE EXTENSION vector")\n',
+    )
+    edit(
+        project.versions[0],
+        '"""Take the schema back to the revision before."""\n',
+        '"""Take the schema back to the revision before."""\n'
+        '    op.execute("DROP EXTENSION vector")\n',
+    )
+    project.alembic("upgrade", "head")
+    project.write_model("vectors", VECTORS)
+    project.alembic("revision", "--autogenerate", "-m", "vectors")
+    project.alembic("upgrade", "head")
+    assert "No new upgrade operations" in said(project.alembic("check"))
+    assert "7 passed" in project.run("pytest", "tests/test_migrations.py").stdout
