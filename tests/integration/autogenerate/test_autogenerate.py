@@ -137,7 +137,9 @@ def test_an_enum_gains_and_loses_values(project: Project, schema: str, database:
     )
 
     def color(*values: str) -> str:
-        named = f'sa.Enum({", ".join(map(repr, values))}, name="color")'
+        named = (
+            f'sa.Enum({", ".join(map(repr, values))}, name="color", schema=Base.metadata.schema)'
+        )
         return MODELS + f"    color: Mapped[str | None] = mapped_column({named})\n"
 
     project.write_model("things", color("red", "green"))
