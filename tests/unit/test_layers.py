@@ -28,7 +28,7 @@ LAYERS = [
         "address",
         "engines",
     ),
-    *("plain_settings", "settings", "project", "models", "formatting", "sessions"),
+    *("plain_settings", "settings", "project", "names", "models", "formatting", "sessions"),
     *("sql", "history", "postgres", "runtime", "operations", "autogenerate"),
     "testing commands",
 ]

@@ -10,15 +10,17 @@ from alembic.util import CommandError
 from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.sql.schema import SchemaItem
 
+from alembic_live.names import shorten_names
 from alembic_live.project import Project
 
 
 def load_models(project: Project) -> None:
-    """Import every module of the project's models, so that the metadata knows every table.
+    """Import every module of the project's models, so that the metadata knows every table. Names
+    that are too long become those that the database has.
 
     Raises:
-        CommandError: a module cannot be imported, or a foreign key refers to a table that no model
-            has; the text names the place and the reason.
+        CommandError: a module cannot be imported, a foreign key refers to a table that no model
+            has, or a name is too long; the text names the place and the reason.
     """
     for name in project.models:
         _import(name)
@@ -33,6 +35,8 @@ def load_models(project: Project) -> None:
             f"A foreign key in the models refers to a table that does not exist, so nothing was "
             f"compared: {error}"
         ) from error
+    for metadata in project.metadatas:
+        shorten_names(metadata)
 
 
 def is_view(table: SchemaItem) -> bool:

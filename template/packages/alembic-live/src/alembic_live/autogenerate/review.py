@@ -19,7 +19,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, inspect
 
 from alembic_live.autogenerate.cycles import defer_foreign_keys
-from alembic_live.autogenerate.destructive_changes import confirm_destructive_changes
+from alembic_live.autogenerate.destructive_changes import (
+    Permissions,
+    confirm_destructive_changes,
+)
 from alembic_live.autogenerate.downgrades import add_placeholders
 from alembic_live.autogenerate.enums import keep_defaults
 from alembic_live.autogenerate.rendering import Line, sql_name
@@ -36,22 +39,27 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     revision is written.
 
     Raises:
-        CommandError: a change would delete data or fail; the text says what to do.
+        CommandError: a change would delete data or fail, or `-x` names none; the text says what to
+            do.
     """
     assert migration.config is not None
     options = migration.config.cmd_opts
-    if command_of(migration.config) == "check" or not getattr(options, "autogenerate", True):
+    if not getattr(options, "autogenerate", True):
         return
     [script] = scripts
     assert script.upgrade_ops is not None
-    if script.upgrade_ops.is_empty():
+    permissions = Permissions.from_command_line()
+    permissions.require_changes(migration, script.upgrade_ops)
+    if command_of(migration.config) == "check":
+        return
+    if script.upgrade_ops.is_empty() and not permissions.renames:
         scripts.clear()
         log.info("The models and the database agree: no revision was written.")
         return
     metadatas = metadatas_of(migration)
     first = [
         *_missing_schemas(migration, metadatas),
-        *confirm_destructive_changes(migration, script),
+        *confirm_destructive_changes(migration, script, permissions),
     ]
     check_new_columns(script.upgrade_ops)
     defer_foreign_keys(script.upgrade_ops)

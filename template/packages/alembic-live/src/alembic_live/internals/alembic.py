@@ -14,12 +14,14 @@ from alembic import context
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import ops
 from alembic.runtime import migration as alembic_migration
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.util import CommandError
+from sqlalchemy import INTEGER, Integer
 
 from alembic_live.internals import Internal, absent, attribute, require
 
@@ -295,3 +297,42 @@ def rendered_call(context: AutogenContext, operation: ops.MigrateOperation) -> t
 
 
 AUTOGENERATE = (attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),)
+
+_NEXT_VALUE = re.compile(r"nextval\((E?)'((?:[^'\\]|''|\\.)*)'::regclass\)", re.DOTALL)
+
+
+@cache
+def recognize_serial_columns() -> None:
+    """Let Alembic recognize the default of every SERIAL column, which belongs to the type. It asks
+    the server for the sequence, and fails if the name has an apostrophe, a backslash or a percent
+    sign. It does not know SMALLSERIAL.
+
+    Raises:
+        IncompatibleLibraryError: Alembic reads columns in another way.
+    """
+    require(SERIAL)
+    from sqlalchemy.dialects import postgresql  # slow to import
+
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+    known: Any = DefaultImpl.get_by_dialect(dialect)
+
+    class WithSerialColumns(known):  # type: ignore[misc]
+        __dialect__ = "postgresql"  # takes the place of the class before
+
+        def autogen_column_reflect(self, inspector: Any, table: Any, column: Any) -> None:
+            default = _NEXT_VALUE.fullmatch(column.get("default") or "")
+            if not default or not isinstance(column["type"], Integer):
+                return
+            sequence = default[2].replace("''", "'")
+            if default[1]:
+                sequence = sequence.replace(r"\\", "\\")
+            plain = column | {"type": INTEGER(), "default": f"nextval('{sequence}'::regclass)"}
+            super().autogen_column_reflect(inspector, table, plain)
+            if "default" not in plain:
+                del column["default"]
+
+
+SERIAL = (
+    attribute(LIBRARY, "alembic.ddl.impl", "DefaultImpl.get_by_dialect"),
+    attribute(LIBRARY, "alembic.ddl.postgresql", "PostgresqlImpl.autogen_column_reflect"),
+)

@@ -5,8 +5,9 @@ from copy import copy
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, util
+from sqlalchemy.sql.elements import conv
 
-from alembic_live.internals import attribute
+from alembic_live.internals import Internal, attribute, require
 
 LIBRARY = "sqlalchemy"
 
@@ -39,6 +40,36 @@ def driver_error(connection: Connection) -> type[Exception]:
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
     return error
 
+
+def shortened_name(name: conv) -> str:
+    """The name that SQLAlchemy writes in SQL for the generated name of a constraint. The public way
+    to it is to compile a statement and to read the name in it.
+
+    Raises:
+        IncompatibleLibraryError: SQLAlchemy does not shorten it, or in another way.
+    """
+    if len(name) <= LONGEST_NAME:
+        return str(name)
+    require(NAMES)
+    return _shortened(name)
+
+
+def _shortened(name: conv) -> str:
+    from sqlalchemy.dialects import postgresql  # slow to import
+
+    preparer: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+    return str(preparer.truncate_and_render_constraint_name(name, _alembic_quote=False))
+
+
+LONGEST_NAME = 63  # characters
+
+NAMES = (
+    Internal(
+        LIBRARY,
+        "IdentifierPreparer.truncate_and_render_constraint_name",
+        lambda: _shortened(conv("A" * 64)) == "A" * 55 + "_ba45",
+    ),
+)
 
 MIGRATION = (
     attribute(LIBRARY, "sqlalchemy.util", "greenlet_spawn"),
