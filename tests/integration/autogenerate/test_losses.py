@@ -63,7 +63,10 @@ def test_a_drop_needs_a_word(
     assert f"{name} would be dropped" in refusal
     assert f"-x allow-drop={name}" in refusal
     mistaken = autogenerate(project, "-x", "allow-drop=other", ok=False)
-    assert f"allow-drop=other: nothing of that name would be dropped. Possible are: -x allow-drop={name}" in mistaken
+    assert (
+        f"allow-drop=other: nothing of that name would be dropped. Possible are: -x allow-drop={name}"
+        in mistaken
+    )
     assert project.versions == before
     autogenerate(project, "-x", f"allow-drop={name}")
     [written] = set(project.versions) - set(before)

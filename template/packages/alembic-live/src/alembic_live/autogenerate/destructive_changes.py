@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from alembic_live.autogenerate.arguments import means, split, written
 from alembic_live.autogenerate.renames import (
     Rename,
+    Renaming,
     possible_renames,
     rename,
     requested_renames,
@@ -70,7 +71,7 @@ class Permissions:
             names = [f"-x {word(f'allow-drop={change.name}')}" for change in changes]
             raise CommandError(
                 f"-x allow-drop={','.join(sorted(unknown))}: nothing of that name would be dropped. "
-                + (f"Possible are: {' or '.join(names)}." if names else "Nothing would be dropped.")
+                + (f"Possible are: {' or '.join(names)}." if names else "Nothing would be.")
             )
 
 
@@ -94,12 +95,11 @@ class DestructiveChange:
 
 def confirm_destructive_changes(
     migration: MigrationContext, script: ops.MigrationScript, permissions: Permissions
-) -> list[ops.MigrateOperation]:
+) -> Renaming:
     """Check that the user permits every change that deletes data. On a terminal, ask.
 
     Returns:
-        The operations that rename tables and columns. The operations that remain in the script run
-        after them.
+        What renames tables and columns. The operations that remain in the script run after it.
 
     Raises:
         CommandError: a change is not permitted; the text says how to permit it.
@@ -113,7 +113,7 @@ def confirm_destructive_changes(
     if ask:
         default = migration.dialect.default_schema_name
         chosen += _ask_for_renames(permissions, likely, chosen, default)
-    renaming = rename(migration, script, chosen) if chosen else []
+    renaming = rename(migration, script, chosen)
     changes = list(destructive_changes(migration, script.upgrade_ops))
     permissions.require_drops(changes)
     likely = [each for each, is_likely in possible_renames(script.upgrade_ops) if is_likely]

@@ -47,9 +47,12 @@ def following_names(connection: Connection, metadatas: Sequence[MetaData]) -> It
                 scope = part.table_oid if part.kind in NAMED_IN_TABLE else part.schema
                 renames.setdefault(scope, {})[part.name] = new
                 parts[scope, part.name] = part
+    default = connection.dialect.default_schema_name
     for scope, of_scope in renames.items():
         for old, new in in_order(of_scope, temporary):
             part = parts[scope, new] = parts.pop((scope, old))
+            if part.schema == default:
+                part = part._replace(schema="")
             execute_verbatim(connection, _renaming(part, old, new))
             lines.append(Line.of_sql(_renaming(part, old, new), _renaming(part, new, old)))
 

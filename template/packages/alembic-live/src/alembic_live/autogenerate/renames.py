@@ -2,14 +2,15 @@
 confirms the rename, the revision renames instead.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect
 
 from alembic_live.autogenerate.arguments import means, split, written
 from alembic_live.autogenerate.compare import differences_from
@@ -190,32 +191,62 @@ def _conflicts(renames: dict[Name, Name], taken: set[Name]) -> list[Name]:
     ]
 
 
+class Renaming(NamedTuple):
+    """Renames as operations of a revision, and as SQL."""
+
+    operations: list[ops.MigrateOperation]
+    statements: list[str]
+
+
 def rename(
     migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[Rename]
-) -> list[ops.MigrateOperation]:
-    """Return the operations that rename, and leave the other differences in the script. To find
-    those, the renames run in a savepoint, the database is compared again, and the savepoint is
-    rolled back.
+) -> Renaming:
+    """Return what renames, and leave the other differences in the script. To find those, the renames
+    run in a savepoint, the database is compared again, and the savepoint is rolled back.
     """
+    if not renames:
+        return Renaming([], [])
     connection = migration.connection
     assert connection is not None
-    lines = [line for each in renames for line in _lines(each)]
-    with connection.begin_nested() as savepoint:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+    statements = [statement for each in renames for statement in _statements(each)]
+    with renamed(connection, []) as rename_also:
         with following_names(connection, metadatas_of(migration)) as followers:
-            for each in renames:
-                for statement in _statements(each):
-                    execute_verbatim(connection, statement)
-        lines += followers
+            rename_also(statements)
         rest = differences_from(migration, metadatas_of(migration))
-        savepoint.rollback()
     assert script.upgrade_ops is not None
+    script.upgrade_ops.ops[:] = rest.ops
     caution = Comment(
         "From this revision on, a version of the service that uses the old name fails. To support "
         "both names, add the new one, write both, copy the data, and drop the old one later."
     )
-    script.upgrade_ops.ops[:] = rest.ops
-    return [caution, *lines]
+    lines = [line for each in renames for line in _lines(each)]
+    return Renaming(
+        [caution, *lines, *followers], statements + [line.statement for line in followers]
+    )
+
+
+@contextmanager
+def renamed(
+    connection: Connection, statements: Sequence[str]
+) -> Iterator[Callable[[Sequence[str]], None]]:
+    """A block in which tables and columns have their new names. They are rolled back at its end.
+
+    Args:
+        connection: the connection.
+        statements: the SQL that renames. The block can run more of it.
+    """
+
+    def run(statements: Sequence[str]) -> None:
+        for statement in statements:
+            execute_verbatim(connection, statement)
+
+    savepoint = connection.begin_nested()
+    try:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+        run(statements)
+        yield run
+    finally:
+        savepoint.rollback()
 
 
 def _lines(each: Rename) -> Iterator[Line]:

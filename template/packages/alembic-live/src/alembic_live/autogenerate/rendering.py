@@ -20,13 +20,14 @@ POSTGRESQL: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-
 class Line(ops.MigrateOperation):
     """A line of Python in a revision, and the line that reverses it."""
 
-    def __init__(self, line: str, undo: str) -> None:
+    def __init__(self, line: str, undo: str, statement: str = "") -> None:
         self.line, self.undo = line, undo
+        self.statement = statement  # that the line runs, if it is made of SQL
 
     @classmethod
-    def of_sql(cls, statement: str, undo: str) -> Self:
-        """A line that runs a statement, reversed by a line that runs another one."""
-        return cls(_execute_call(statement), _execute_call(undo))
+    def of_sql(cls, statement: str, undo: str = "") -> Self:
+        """A line that runs a statement, reversed by a line that runs another one, or by none."""
+        return cls(_execute_call(statement), _execute_call(undo) if undo else "", statement)
 
     def reverse(self) -> Self:
         """The line for the opposite direction."""
@@ -63,8 +64,8 @@ def display_name(*names: str | None) -> str:
 
 
 @renderers.dispatch_for(Line)
-def _render_line(_context: AutogenContext, item: Line) -> str:
-    return item.line
+def _render_line(_context: AutogenContext, item: Line) -> list[str]:
+    return [item.line] if item.line else []
 
 
 @renderers.dispatch_for(Comment)

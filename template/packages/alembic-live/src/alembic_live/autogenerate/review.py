@@ -6,10 +6,11 @@ The place of a rule depends on what it needs:
    written. `confirm_destructive_changes` precedes `check_new_columns`, because a renamed column is
    not a new one.
 2. A rule that changes the upgrade comes before `split`, which distributes the changes over revisions
-   and derives their downgrades: `defer_foreign_keys`, `keep_defaults`.
+   and derives their downgrades: `handle_dependents`, which also refuses, then `defer_foreign_keys`,
+   `drop_foreign_keys_first`, `keep_defaults`.
 3. A rule about the text of a revision or about its downgrade comes after `split`: first
-   `add_placeholders`, which replaces operations, then `add_warnings`, whose comments stand above the
-   final ones.
+   `restore_exactly` and `add_placeholders`, which replace operations, then `add_warnings`, whose
+   comments stand above the final ones.
 """
 
 import logging
@@ -18,14 +19,17 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, inspect
 
-from alembic_live.autogenerate.cycles import defer_foreign_keys
+from alembic_live.autogenerate.cycles import defer_foreign_keys, drop_foreign_keys_first
+from alembic_live.autogenerate.dependents import handle_dependents
 from alembic_live.autogenerate.destructive_changes import (
     Permissions,
     confirm_destructive_changes,
 )
 from alembic_live.autogenerate.downgrades import add_placeholders
 from alembic_live.autogenerate.enums import keep_defaults
+from alembic_live.autogenerate.renames import renamed
 from alembic_live.autogenerate.rendering import Line, sql_name
+from alembic_live.autogenerate.restoration import restore_exactly
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
 from alembic_live.runtime.program import command_of
@@ -57,18 +61,23 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
         log.info("The models and the database agree: no revision was written.")
         return
     metadatas = metadatas_of(migration)
-    first = [
-        *_missing_schemas(migration, metadatas),
-        *confirm_destructive_changes(migration, script, permissions),
-    ]
+    schemas = _missing_schemas(migration, metadatas)
+    renaming = confirm_destructive_changes(migration, script, permissions)
     check_new_columns(script.upgrade_ops)
-    defer_foreign_keys(script.upgrade_ops)
-    keep_defaults(migration, script.upgrade_ops)
-    scripts[:] = split(script, metadatas, first)
-    for part in scripts:
-        assert part.downgrade_ops is not None
-        add_placeholders(part.downgrade_ops)
-        add_warnings(migration, part)
+    assert migration.connection is not None
+    # This locks the tables, so no question to the user comes after it.
+    with renamed(migration.connection, renaming.statements):
+        handle_dependents(migration, script.upgrade_ops)
+        defer_foreign_keys(script.upgrade_ops)
+        drop_foreign_keys_first(migration, script.upgrade_ops)
+        keep_defaults(migration, script.upgrade_ops)
+        scripts[:] = split(script, metadatas, [*schemas, *renaming.operations])
+        for part in scripts:
+            assert part.downgrade_ops is not None
+            defer_foreign_keys(part.downgrade_ops)
+            restore_exactly(migration, part.downgrade_ops)
+            add_placeholders(part.downgrade_ops)
+            add_warnings(migration, part)
 
 
 def _missing_schemas(migration: MigrationContext, metadatas: list[MetaData]) -> list[Line]:

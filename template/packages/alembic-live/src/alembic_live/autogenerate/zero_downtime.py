@@ -102,6 +102,13 @@ def created_tables(upgrade: ops.UpgradeOps) -> set[tuple[str | None, str]]:
     }
 
 
+def dropped_tables(upgrade: ops.UpgradeOps) -> set[tuple[str | None, str]]:
+    """The tables that a script drops, with their schemas."""
+    return {
+        (item.schema, item.table_name) for item in upgrade.ops if isinstance(item, ops.DropTableOp)
+    }
+
+
 def metadatas_of(migration: MigrationContext) -> list[MetaData]:
     """The target_metadata of env.py as a list."""
     target = AutogenContext(migration).metadata
@@ -122,11 +129,13 @@ def _changes_of_existing_tables(
     upgrade: ops.UpgradeOps, metadatas: Sequence[MetaData]
 ) -> Iterator[tuple[Any, Any]]:
     """The changes that have a concurrent form, each with the group that contains it."""
-    new = created_tables(upgrade)
+    unused = created_tables(upgrade) | dropped_tables(upgrade)
     for group in list(upgrade.ops):
         if isinstance(group, AddEnumValuesOp):
             yield upgrade, group
-        elif isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in new:
+        elif isinstance(group, ops.ModifyTableOps) and (
+            (group.schema, group.table_name) not in unused
+        ):
             for item in list(group.ops):
                 kind = kind_of(item)
                 if kind and not (

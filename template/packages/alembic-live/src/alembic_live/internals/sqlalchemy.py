@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, util
+from sqlalchemy import Connection, Constraint, Dialect, Engine, util
 from sqlalchemy.sql.elements import conv
 
 from alembic_live.internals import Internal, attribute, require
@@ -60,6 +60,24 @@ def _shortened(name: conv) -> str:
     preparer: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
     return str(preparer.truncate_and_render_constraint_name(name, _alembic_quote=False))
 
+
+def is_created(constraint: Constraint, dialect: Dialect) -> bool:
+    """Whether SQLAlchemy creates a constraint. That of a Boolean exists for databases that have no
+    such type.
+
+    Raises:
+        IncompatibleLibraryError: SQLAlchemy decides that in another way.
+    """
+    require(CONSTRAINTS)
+    rule: Any = constraint._create_rule
+    compiler: Any = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
+    return rule is None or bool(rule(compiler))
+
+
+CONSTRAINTS = (
+    Internal(LIBRARY, "Constraint._create_rule", lambda: Constraint()._create_rule is None),
+    attribute(LIBRARY, "sqlalchemy.engine.default", "DefaultDialect.ddl_compiler"),
+)
 
 LONGEST_NAME = 63  # characters
 

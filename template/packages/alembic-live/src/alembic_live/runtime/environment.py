@@ -79,6 +79,10 @@ def run_migrations(project: Project, configure: Configure) -> None:
             load_models(project)
             # SQLAlchemy warns about a type that it does not know. Such a type is compared by its name.
             warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
+            # It reflects NOT VALID and NO INHERIT of a check as an option that it does not take.
+            warnings.filterwarnings("ignore", "Can't validate argument", SAWarning)
+            # Autogenerate adds the foreign keys of a cycle after the tables.
+            warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
         if context.is_offline_mode():
             migrate(None)
         else:
