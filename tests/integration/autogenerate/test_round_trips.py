@@ -34,11 +34,19 @@ def test_a_change_of_names_goes_up_down_and_up(
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", pytest.param("psycopg", marks=pytest.mark.full)])
 @pytest.mark.parametrize("trip", TRIPS_OF_DROPS.values(), ids=TRIPS_OF_DROPS)
 def test_a_downgrade_restores_exactly_what_was_there(
-    start: Start, database: Database, trip: Trip
+    start: Start, database: Database, trip: Trip, driver: str
 ) -> None:
-    faults = list(faults_of(start(trip, "asyncpg"), trip, database))
+    faults = list(faults_of(start(trip, driver), trip, database))
+    assert not faults, "\n".join(faults)
+
+
+def test_with_psycopg_a_percent_sign_in_an_index_is_one(start: Start, database: Database) -> None:
+    trip = TRIPS_OF_DROPS["only indexes"]
+    assert "%" in trip.before
+    faults = list(faults_of(start(trip, "psycopg"), trip, database))
     assert not faults, "\n".join(faults)
 
 

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, text
 from sqlalchemy.sql.schema import SchemaItem
 
-from alembic_live.internals.alembic import recognize_serial_columns
+from alembic_live.internals.alembic import correct_comparisons
 from alembic_live.models import is_view
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
@@ -160,7 +160,7 @@ def comparison(
             return (schema_name(schema), table) not in unmapped()
         return kind != "table" or not is_view(item)
 
-    recognize_serial_columns()
+    correct_comparisons()
     compare_enums(lambda name: all(name != other for _, other in unmapped()))
     return {
         "include_schemas": schemas != {None},

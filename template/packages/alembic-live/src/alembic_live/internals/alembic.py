@@ -302,21 +302,23 @@ _NEXT_VALUE = re.compile(r"nextval\((E?)'((?:[^'\\]|''|\\.)*)'::regclass\)", re.
 
 
 @cache
-def recognize_serial_columns() -> None:
-    """Let Alembic recognize the default of every SERIAL column, which belongs to the type. It asks
-    the server for the sequence, and fails if the name has an apostrophe, a backslash or a percent
-    sign. It does not know SMALLSERIAL.
+def correct_comparisons() -> None:
+    """Correct two of Alembic's methods.
+
+    It recognizes the default of every SERIAL column, which belongs to the type. Alembic asks the
+    server for the sequence, and fails if the name has an apostrophe or a backslash. It does not
+    know SMALLSERIAL. And it writes percent signs in SQL once. With psycopg, Alembic doubles them.
 
     Raises:
         IncompatibleLibraryError: Alembic reads columns in another way.
     """
-    require(SERIAL)
+    require(COMPARISONS)
     from sqlalchemy.dialects import postgresql  # slow to import
 
     dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
     known: Any = DefaultImpl.get_by_dialect(dialect)
 
-    class WithSerialColumns(known):  # type: ignore[misc]
+    class Corrected(known):  # type: ignore[misc]
         __dialect__ = "postgresql"  # takes the place of the class before
 
         def autogen_column_reflect(self, inspector: Any, table: Any, column: Any) -> None:
@@ -331,8 +333,14 @@ def recognize_serial_columns() -> None:
             if "default" not in plain:
                 del column["default"]
 
+        def render_ddl_sql_expr(self, *arguments: Any, **options: Any) -> str:
+            rendered = str(super().render_ddl_sql_expr(*arguments, **options))
+            is_doubled = self.dialect.paramstyle in ("format", "pyformat")
+            return rendered.replace("%%", "%") if is_doubled else rendered
 
-SERIAL = (
+
+COMPARISONS = (
     attribute(LIBRARY, "alembic.ddl.impl", "DefaultImpl.get_by_dialect"),
     attribute(LIBRARY, "alembic.ddl.postgresql", "PostgresqlImpl.autogen_column_reflect"),
+    attribute(LIBRARY, "alembic.ddl.postgresql", "PostgresqlImpl.render_ddl_sql_expr"),
 )
