@@ -10,11 +10,17 @@ from server import Database
 TABLE = """
 class Table{number}(Base):
     __tablename__ = "table_{number:04}"
+    __table_args__ = {{"schema": {schema!r}}}
 
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("table_{parent:04}.id"))
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("{prefix}table_{parent:04}.id"))
     name: Mapped[str] = mapped_column(sa.String(100), index=True)
     rank: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    price: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    note: Mapped[str] = mapped_column(server_default="it's 100%")
+    state: Mapped[str] = mapped_column(
+        sa.Enum("open", "done", name="state_{number:04}", schema={schema!r}), server_default="open"
+    )
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), server_default=sa.func.now()
     )
@@ -77,18 +83,24 @@ class Contestant:
             text=True,
         )
 
-    def write_models(self, tables: int) -> None:
-        """Write a module of models for every ten tables."""
+    def write_models(self, tables: int, schemas: int = 0) -> None:
+        """Write a module of models for every ten tables, in the default schema or in several."""
         for first in range(0, tables, 10):
             numbers = range(first, min(first + 10, tables))
+            schema = f"schema_{first // 10 % schemas}" if schemas else None
+            prefix = f"{schema}." if schema else ""
             source = MODELS.format(base=self.base) + "".join(
-                "\n" + TABLE.format(number=number, parent=first) for number in numbers
+                "\n" + TABLE.format(number=number, parent=first, schema=schema, prefix=prefix)
+                for number in numbers
             )
             (self.models / f"tables_{first:04}.py").write_text(source)
 
-    def migrate(self, tables: int, revisions: int) -> None:
+    def migrate(self, tables: int, revisions: int, schemas: int = 0) -> None:
         """Write the models and a history that makes them, and apply it."""
-        self.write_models(tables)
+        for number in range(schemas):
+            with self.database.connect() as connection:
+                connection.execute(f"CREATE SCHEMA schema_{number}".encode())
+        self.write_models(tables, schemas)
         self.alembic("revision", "--autogenerate", "-m", "tables")
         self.alembic("upgrade", "head")
         for number in range(1, revisions):
@@ -128,6 +140,12 @@ def bare(programs: Path, to: Path, database: Database) -> Contestant:
     )
     replace_in(configuration, "driver://user:pass@localhost/dbname", url.replace("%", "%%"))
     use_models(to / "migrations" / "env.py", "models", "models.base")
+    replace_in(
+        to / "migrations" / "env.py",
+        "connection=connection, target_metadata=target_metadata",
+        "connection=connection, target_metadata=target_metadata,\n"
+        "        include_schemas=any(each.schema for each in target_metadata.tables.values())",
+    )
     models = to / "models"
     models.mkdir()
     (models / "__init__.py").touch()

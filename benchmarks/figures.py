@@ -1,23 +1,31 @@
 """The figures: each function measures one kind and yields the lines that are printed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import isolation
 from alternately import Measured, alternately, seconds
-from contestants import Contestant, bare, ours, rendered
+from contestants import Contestant, bare, ours, rendered, replace_in
 from deploys import EMPTY, campaigns, write_revisions
 from mistakes import mistakes
 from project import Project
-from proxy import proxy
+from proxy import Proxy, proxy
 from psycopg import sql
 from reads import READ
 from schema_changes import schema_changes
 from server import Database
+
+# What is checked: tables, schemas, the aim for the ratio of the times.
+CHECKS = (
+    ("100 tables", 100, 0, 0.9),
+    ("1,000 tables", 1000, 0, 0.7),
+    ("ten schemas of 100 tables", 1000, 10, 0.7),
+)
 
 
 @dataclass(frozen=True)
@@ -78,14 +86,24 @@ def history(bench: Bench) -> Iterator[str]:
 
 
 def check(bench: Bench) -> Iterator[str]:
-    """`check` with 300 tables."""
-    with bench.both("check") as (mine, other):
-        for contestant in (mine, other):
-            contestant.migrate(tables=300, revisions=1)
-        times = alternately(
-            lambda: mine.alembic("check"), lambda: other.alembic("check"), bench.rounds
-        )
-        yield _line("check, 300 tables", times, "bare", aim=0.65)
+    """`check` with 100 and 1,000 tables, and with ten schemas of 100 tables; and its round trips."""
+    with proxy(bench.server.host, bench.server.port) as relay:
+        for name, tables, schemas, aim in CHECKS:
+            with bench.both(f"check_{tables}_{schemas}") as (mine, other):
+                for contestant in (mine, other):
+                    contestant.migrate(tables=tables, revisions=1, schemas=schemas)
+                times = alternately(
+                    lambda: mine.alembic("check"), lambda: other.alembic("check"), bench.rounds
+                )
+                yield _line(f"check, {name}", times, "bare", aim=aim)
+                mine.environment["DB_PORT"] = str(relay.port)
+                replace_in(
+                    other.folder / "alembic.ini", f":{other.database.port}/", f":{relay.port}/"
+                )
+                here, there = (
+                    _round_trips(relay, partial(each.alembic, "check")) for each in (mine, other)
+                )
+                yield f"{f'check, {name}':34}{here:5} RT   bare {there:5} RT"
 
 
 def foreign(bench: Bench) -> Iterator[str]:
@@ -128,9 +146,7 @@ def wire(bench: Bench) -> Iterator[str]:
         through = replace(bench, server=replace(bench.server, port=relay.port))
 
         def round_trips(contestant: Contestant, program: str, *words: str) -> int:
-            before = relay.round_trips
-            contestant.program(program, *words)
-            return relay.round_trips - before
+            return _round_trips(relay, lambda: contestant.program(program, *words))
 
         with through.both("wire") as (mine, other):
             write_revisions(mine, 100)
@@ -196,6 +212,12 @@ FIGURES = {
         *(deploys, changes, mutations),
     )
 }
+
+
+def _round_trips(relay: Proxy, run: Callable[[], None]) -> int:
+    before = relay.round_trips
+    run()
+    return relay.round_trips - before
 
 
 def _line(name: str, times: Measured, other: str, aim: float) -> str:

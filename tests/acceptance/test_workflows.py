@@ -16,6 +16,7 @@ from rendered import Render
 PERMISSIONS = {
     "ours": {
         "test": {"contents": "read"},
+        "sqlalchemy": {"contents": "read"},
         "bare": {"contents": "read"},
         "prereleases": {"contents": "read"},
     },

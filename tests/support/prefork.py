@@ -23,7 +23,6 @@ enabled = True
 PRELOADED = (
     "alembic.command",
     "alembic.config",
-    "alembic_postgresql_enum",
     "asyncpg",
     "psutil",
     "pydantic_settings",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from alembic.config import Config
 from alembic_live import Address, ConfigurationError
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, engine_from_config, make_url
 
 URL = "postgresql+%(DB_DRIVER)s://%(DB_USER)s:%(DB_PASSWORD)s@%(DB_HOST)s:%(DB_PORT)s/%(DB_NAME)s%(DB_QUERY)s"
+
+# SQLAlchemy 2.0 takes another driver by default, and the name of a database as it is written.
+IS_OLD = sqlalchemy.__version__.startswith("2.0.")
+DEFAULT = "psycopg2" if IS_OLD else "psycopg"
 
 text = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40
@@ -29,7 +34,7 @@ addresses = st.fixed_dictionaries(
         "port": st.integers(1, 65535),
         "user": text,
         "password": text,
-        "name": text,
+        "name": text.filter(lambda name: not (IS_OLD and "?" in name)),
     }
 )
 
@@ -77,13 +82,20 @@ def test_the_driver_receives_what_the_settings_say(
 def test_a_url_has_the_address_that_it_was_made_of(values: dict[str, Any]) -> None:
     address = Address(**values, driver="psycopg")
     assert Address.from_url(address.url, "") == address
-    assert Address.from_url(address.url.render_as_string(hide_password=False), "") == address
+    if not IS_OLD:
+        assert Address.from_url(address.url.render_as_string(hide_password=False), "") == address
+
+
+@pytest.mark.skipif(not IS_OLD, reason="SQLAlchemy 2.1 reads it")
+def test_a_question_mark_in_the_name_of_a_database_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"Install SQLAlchemy 2\.1"):
+        _ = Address("h", 1, "u", "p", "a?b").url_options
 
 
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("postgresql://u:p@h/n", Address("h", 5432, "u", "p", "n", driver="psycopg")),
+        ("postgresql://u:p@h/n", Address("h", 5432, "u", "p", "n", driver=DEFAULT)),
         ("postgresql+asyncpg://u:p@h:1/n", Address("h", 1, "u", "p", "n")),
         ("postgresql+psycopg_async://u@h/n", Address("h", 5432, "u", "", "n", driver="psycopg")),
         ("postgresql+psycopg2://u:p@[::1]/n", Address("::1", 5432, "u", "p", "n", driver="psycopg2")),

@@ -28,7 +28,8 @@ LAYERS = [
         "address",
         "engines",
     ),
-    *("plain_settings", "settings", "project", "models", "formatting", "sessions"),
+    *("plain_settings", "settings", "project", "names", "models"),
+    *("other_models", "formatting", "sessions"),
     *("sql", "history", "postgres", "runtime", "operations", "autogenerate"),
     "testing commands",
 ]
@@ -85,7 +86,7 @@ def test_a_module_imports_from_below(path: Path) -> None:
         ("runtime/lock.py", "from alembic_live.operations import sql"),
         ("sql/lexer.py", "if TYPE_CHECKING:\n    from alembic_live.history.git import try_git"),
         ("testing/gates.py", "from alembic_live.commands.schema import run"),
-        ("commands/drift.py", "from alembic_live.testing.models import x"),
+        ("commands/drift.py", "from alembic_live.testing.agreement import x"),
         ("postgres/dump.py", "from alembic_live import runtime"),
     ],
 )

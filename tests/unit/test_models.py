@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from alembic.util import CommandError
 from alembic_live import Project
 from alembic_live.models import load_models, model_modules
-from alembic_live.testing.models import models_not_imported
+from alembic_live.other_models import left_out_models, models_not_imported
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
 _numbers = count()
@@ -111,3 +112,90 @@ def test_models_that_are_elsewhere_are_found(write: Write, tmp_path: Path) -> No
         f"{package}/elsewhere.py:2 Thing",
         f"{package}/typed.py:1 Other",
     ]
+
+
+def test_a_model_of_sqlmodel_elsewhere_is_found(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("")
+    package = write(
+        models__in____init__="",
+        hero="class Hero(SQLModel, table=True):\n    id: int\n\nclass Seen(SQLModel):\n    id: int\n",
+        mapped="class Mapped(Base):\n    __table__ = things\n",
+        other__in__model=MODEL,
+    )
+    project = Project(
+        metadata=MetaData(), models=f"{package}.models", other_models=f"{package}.other"
+    ).located(tmp_path / "alembic.ini")
+    assert models_not_imported(project) == [
+        f"{package}/hero.py:1 Hero",
+        f"{package}/mapped.py:1 Mapped",
+    ]
+
+
+OTHERS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+
+from .metadata import own
+
+class Base(DeclarativeBase):
+    metadata = own
+
+class Known(Base):
+    __tablename__ = "known"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Second(DeclarativeBase):
+    metadata = MetaData(schema="second")
+
+class Abstract(Second):
+    __abstract__ = True
+
+class Left(Abstract):
+    __tablename__ = "left"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+third = MetaData()
+
+class Plain:
+    pass
+
+registry(metadata=third).map_imperatively(
+    Plain, Table("plain", third, Column("id", Integer, primary_key=True))
+)
+
+class Third(DeclarativeBase):
+    pass
+
+class KnownToo(Third):
+    __table__ = Table("known", Third.metadata, Column("id", Integer, primary_key=True))
+
+class View(Third):
+    __table__ = Table(
+        "view", Third.metadata, Column("id", Integer, primary_key=True), info={"is_view": True}
+    )
+"""
+
+
+def test_a_model_on_another_metadata_is_named_with_what_to_add(
+    write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "alembic.ini").write_text("")
+    package = write(metadata="from sqlalchemy import MetaData\nown = MetaData()\n", models=OTHERS)
+    own = import_module(f"{package}.metadata").own
+    models = f"{package}.models"
+
+    def project(*metadata: MetaData, other_models: str | tuple[str, ...] = ()) -> Project:
+        given = Project(metadata=metadata, models=models, other_models=other_models)
+        return given.located(tmp_path / "alembic.ini")
+
+    load_models(project(own))
+    [sentence, way_out] = left_out_models(project(own))
+    assert f"{models}.Left ({models}.Second.metadata)" in sentence
+    assert f"{models}.Plain ({models}.third)" in sentence
+    assert f"Project(metadata=[…, {models}.Second.metadata, {models}.third])" in sentence
+    assert "Known" not in sentence
+    assert "View" not in sentence
+    assert "Project(other_models=…)" in way_out
+    loaded = sys.modules[models]
+    assert left_out_models(project(own, loaded.Second.metadata, loaded.third)) == []
+    assert left_out_models(project(own, other_models=models)) == []

@@ -6,8 +6,9 @@ from typing import LiteralString
 
 import pytest
 from campaigns import campaign
+from edit import edit
 from project import Project, said
-from sample import write_sample
+from sample import NewProject, write_sample
 from server import Database
 from things import MODELS
 
@@ -137,7 +138,9 @@ def test_an_enum_gains_and_loses_values(project: Project, schema: str, database:
     )
 
     def color(*values: str) -> str:
-        named = f'sa.Enum({", ".join(map(repr, values))}, name="color")'
+        named = (
+            f'sa.Enum({", ".join(map(repr, values))}, name="color", schema=Base.metadata.schema)'
+        )
         return MODELS + f"    color: Mapped[str | None] = mapped_column({named})\n"
 
     project.write_model("things", color("red", "green"))
@@ -198,6 +201,26 @@ class Small(Base):
         (project.models / "small.py").unlink()
 
 
+def test_a_file_that_is_not_python_is_removed(project: Project) -> None:
+    before = project.versions
+    head = project.file("migrations/head.txt")
+    text = head.read_text()
+    done = project.alembic("revision", "-m", 'say """ so', ok=False)
+    assert "was not Python and is removed" in said(done)
+    assert project.versions == before
+    assert head.read_text() == text
+    project.alembic("history")
+
+
+def test_an_import_that_is_not_used_yet_stays(new_project: NewProject) -> None:
+    project = new_project()
+    edit(project.path / "pyproject.toml", '"migrations/versions/*" =', '"elsewhere/*" =')
+    before = set(project.versions)
+    project.alembic("revision", "-m", "empty")
+    [written] = set(project.versions) - before
+    assert "import sqlalchemy as sa" in written.read_text()
+
+
 def test_models_are_found_in_any_subfolder(project: Project) -> None:
     folder = project.models / "deep" / "deeper"
     folder.mkdir(parents=True)
@@ -250,3 +273,47 @@ def test_a_model_that_cannot_be_imported_is_named_and_nothing_is_dropped(
     assert "models/broken.py:1: " in said(done)
     assert "Traceback" not in said(done)
     assert project.versions == before
+
+
+EMPTY = """
+def own(_context, _revision, directives):
+    if directives[0].upgrade_ops.is_empty():
+        directives[:] = []
+
+
+"""
+IRREVERSIBLE = """
+from alembic.operations import ops
+
+
+class CreateSpatialTableOp(ops.CreateTableOp):
+    def reverse(self):
+        raise AttributeError("there is no way back")
+
+
+def own(_context, _revision, directives):
+    for item in directives[0].upgrade_ops.ops:
+        if isinstance(item, ops.CreateTableOp):
+            item.__class__ = CreateSpatialTableOp
+
+
+"""
+
+
+def test_what_a_team_s_directives_leave_is_written_or_refused_in_a_sentence(
+    new_project: NewProject,
+) -> None:
+    project = new_project()
+    env = project.path / "migrations" / "env.py"
+    plain = env.read_text().replace(
+        "options(project)", "options(project, process_revision_directives=own)"
+    )
+    project.alembic("upgrade", "head")
+    env.write_text(plain.replace("def configure", f"{EMPTY}def configure"))
+    project.alembic("revision", "--autogenerate", "-m", "nothing")
+    assert len(project.versions) == 1
+    project.write_model("things", MODELS)
+    env.write_text(plain.replace("def configure", f"{IRREVERSIBLE}def configure"))
+    refused = said(project.alembic("revision", "--autogenerate", "-m", "things", ok=False))
+    assert "CreateSpatialTableOp cannot be reversed (there is no way back)" in refused
+    assert "Traceback" not in refused

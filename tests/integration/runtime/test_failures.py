@@ -2,6 +2,8 @@
 0, no traceback and no password.
 """
 
+import ast
+import re
 from dataclasses import replace
 
 import pytest
@@ -93,6 +95,9 @@ def test_rows_without_a_value_that_is_now_wanted_are_counted(
     project.alembic("revision", "--autogenerate", "-m", "body")
     text = explained(project.alembic("upgrade", "head", ok=False), database)
     assert '"notes"."body" cannot become NOT NULL: it is NULL in 2 rows. Fill them in' in text
+    hint = re.search(r"op\.execute\(.*?\)(?=\. This)", text)
+    assert hint
+    ast.parse(hint[0])
     assert database.query("SELECT 1 FROM pg_constraint WHERE conname LIKE 'body%'") == []
     database.query("UPDATE notes SET body = '' WHERE body IS NULL")
     project.alembic("upgrade", "head")

@@ -52,3 +52,27 @@ def test_models_that_cannot_be_created_fail_with_a_sentence(
     )
     with pytest.raises(AssertionError, match=r"cannot create their tables: .*no_such_function"):
         schema_differences(project, database.address())
+
+
+def test_tables_of_extensions_stay_and_are_referenced_on_the_search_path(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    database.query("CREATE SCHEMA topology")
+    database.query("CREATE TABLE topology.systems (id int PRIMARY KEY)")
+    database.query("CREATE TABLE references_ (id int PRIMARY KEY)")
+    database.query("ALTER EXTENSION plpgsql ADD TABLE topology.systems")
+    database.query("ALTER EXTENSION plpgsql ADD TABLE references_")
+    database.query("INSERT INTO topology.systems VALUES (4326)")
+    database.query("CREATE TABLE places (id int PRIMARY KEY REFERENCES topology.systems)")
+    with database.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{database.name}" SET search_path = public, topology')
+    Table("references_", project.metadatas[0], Column("id", Integer, primary_key=True))
+
+    def grow(connection: Connection) -> list[str]:
+        return Population(project, connection).grow()
+
+    assert with_connection(make_engine(database.address()), grow) == []
+    assert database.value("SELECT id FROM places") == 4326
+    found = schema_differences(project, database.address())
+    assert [line for line in found if "references_" in line] == []

@@ -13,6 +13,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.types import UserDefinedType
 
 Options = Callable[..., dict[str, Any]]
 
@@ -81,7 +82,6 @@ def test_a_team_may_give_every_argument(options: Options, command: str) -> None:
     own = {
         "include_schemas": True,
         "compare_server_default": False,
-        "autogenerate_plugins": ["alembic.autogenerate.*"],
         "literal_binds": True,
         "render_as_batch": True,
         "version_table": "history",
@@ -91,6 +91,15 @@ def test_a_team_may_give_every_argument(options: Options, command: str) -> None:
     assert chosen["dialect_opts"] == {"paramstyle": "named", "implicit_returning": False}
     del own["include_object"]
     assert own.items() <= chosen.items()
+
+
+def test_a_team_s_plugins_come_after_the_library_s(options: Options) -> None:
+    mine = ["alembic.autogenerate.*", "~alembic_live.enums"]
+    chosen = options("check", autogenerate_plugins=mine)["autogenerate_plugins"]
+    assert chosen[-2:] == mine
+    assert "alembic_live.enums" in chosen
+    assert "alembic.ext.checkconstraint_byname" not in chosen
+    assert options("upgrade", autogenerate_plugins=mine)["autogenerate_plugins"] == mine
 
 
 ENV = """
@@ -136,7 +145,7 @@ def test_a_team_s_include_object_is_asked_as_well_as_the_library_s(options: Opti
         for name in ("kept", "hidden", "view")
     )
     include = options(include_object=include_object)["include_object"]
-    assert include(kept, "kept", "table", False, None)
+    assert include(kept, "kept", "table", True, None)
     assert not include(hidden, "hidden", "table", False, None)
     assert not include(view, "view", "table", False, None)  # the library's own rule
     assert seen == ["kept", "hidden", "view"]
@@ -149,6 +158,16 @@ def test_so_is_an_include_name(options: Options) -> None:
     assert not include("other", "schema", {})
 
 
+class Dotted(UserDefinedType[str]):
+    """A type that is not SQLAlchemy's."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type in SQL."""
+        return "ltree"
+
+
 def test_what_a_team_renders_comes_first(options: Options) -> None:
     def render_item(kind: str, item: object, _context: object) -> object:
         return "mine()" if item == "mine" else False
@@ -157,8 +176,8 @@ def test_what_a_team_renders_comes_first(options: Options) -> None:
     imports: set[str] = set()
     context = SimpleNamespace(imports=imports)
     assert render("type", "mine", context) == "mine()"
-    assert render("type", Path(), context) is False
-    assert imports == {f"import {Path.__module__}"}  # the library's own rule
+    assert render("type", Dotted(), context) == "SqlType('ltree')"
+    assert imports == {"from alembic_live.operations import SqlType"}  # the library's own rule
 
 
 def test_a_team_s_directives_run_before_the_review(

@@ -11,7 +11,6 @@ from alembic_live.errors import IncompatibleLibraryError
 from alembic_live.internals import (
     Internal,
     alembic,
-    alembic_postgresql_enum,
     attribute,
     require,
     sqlacodegen,
@@ -25,6 +24,7 @@ ALL: tuple[Internal, ...] = (
     *alembic.HISTORY,
     *alembic.AUTOGENERATE,
     *sqlalchemy.MIGRATION,
+    *sqlalchemy.TYPES,
     *internals_of_asyncpg.CONNECTION,
     *sqlacodegen.MODELS,
 )
@@ -87,14 +87,6 @@ def test_connections_of_asyncpg_that_take_other_arguments_are_noticed(
     monkeypatch.setattr(asyncpg.Connection, "__init__", make)
     with pytest.raises(IncompatibleLibraryError, match="which asyncpg does not document"):
         internals_of_asyncpg.connection_class(lambda _socket: None)
-
-
-def test_an_operation_of_alembic_postgresql_enum_with_other_arguments_is_noticed() -> None:
-    class Operation:
-        def __init__(self, schema: str, values: list[str]) -> None: ...
-
-    with pytest.raises(IncompatibleLibraryError, match=r"Operation\(schema, enum_values\)"):
-        require([alembic_postgresql_enum._takes(Operation, "schema", "enum_values")])
 
 
 def test_an_error_of_a_check_counts_as_missing() -> None:

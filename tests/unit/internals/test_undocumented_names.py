@@ -23,7 +23,7 @@ PRIVATE = {
 # What the documentation has of modules that it does not have as a whole.
 PUBLIC = {
     "alembic.runtime.migration": {"MigrationContext"},
-    "alembic.util": {"CommandError", "rev_id"},
+    "alembic.util": {"CommandError", "DispatchPriority", "PriorityDispatchResult", "rev_id"},
 }
 # Modules where a driver is imported by its public name.
 MAY_IMPORT_ASYNCPG = {"runtime/fast_path.py"}
@@ -70,8 +70,7 @@ NAMED_TUPLE = {"_asdict", "_fields", "_mapping", "_replace"}
 def is_private(module: str) -> bool:
     parts = module.split(".")
     names = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
-    is_inside = module.startswith("alembic_postgresql_enum.")
-    return bool(names & PRIVATE) or is_inside or any(map(is_underscored, parts))
+    return bool(names & PRIVATE) or any(map(is_underscored, parts))
 
 
 def is_underscored(name: str) -> bool:

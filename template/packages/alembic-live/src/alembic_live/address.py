@@ -145,6 +145,9 @@ class Address:
 
         Two parsers read a value. It is percent-encoded for the URL, and then each percent sign is
         doubled for ConfigParser.
+
+        Raises:
+            ConfigurationError: SQLAlchemy 2.0 cannot read the name of the database in a URL.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         socket = self.socket_directory
@@ -154,10 +157,24 @@ class Address:
             "DB_PASSWORD": _encode(self.password),
             "DB_HOST": "" if socket else host,
             "DB_PORT": str(self.port),
-            "DB_NAME": _encode(self.name),
+            "DB_NAME": self._name_in_url,
             "DB_QUERY": f"?host={_encode(socket)}" if socket else "",
         }
         return {name: value.replace("%", "%%") for name, value in options.items()}
+
+    @property
+    def _name_in_url(self) -> str:
+        """The name of the database in a URL. SQLAlchemy 2.0 does not decode it, 2.1 does."""
+        from sqlalchemy import make_url
+
+        if make_url("postgresql+asyncpg:///%61").database == "a":
+            return _encode(self.name)
+        if "?" in self.name:
+            raise ConfigurationError(
+                f"SQLAlchemy 2.0 cannot read a URL whose database has a question mark in its name: "
+                f"{self.name}. Install SQLAlchemy 2.1 or give the database another name."
+            )
+        return self.name
 
     def connect_args(
         self, server_settings: Mapping[str, str], *, pooled: bool = False

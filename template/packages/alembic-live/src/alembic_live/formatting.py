@@ -6,6 +6,9 @@ from pathlib import Path
 
 from alembic.util import CommandError
 
+# A revision may import what it does not use yet.
+CHECK = ("check", "--fix", "--quiet", "--exit-zero", "--ignore", "F401")
+
 
 def formatted(source: str, path: Path) -> str:
     """The source of a file as ruff formats it.
@@ -18,7 +21,7 @@ def formatted(source: str, path: Path) -> str:
         CommandError: the source is not Python, or ruff is not installed; the text says why.
     """
     name = f"--stdin-filename={path}"
-    for arguments in (("check", "--fix", "--quiet", "--exit-zero"), ("format",)):
+    for arguments in (CHECK, ("format",)):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, name, "-"],
             input=source,

@@ -7,18 +7,25 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from alembic.util import CommandError
+from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.sql.schema import SchemaItem
 
+from alembic_live.internals.sqlalchemy import is_created
+from alembic_live.names import shorten_names
 from alembic_live.project import Project
+
+POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def load_models(project: Project) -> None:
-    """Import every module of the project's models, so that the metadata knows every table.
+    """Import every module of the project's models, so that the metadata knows every table. Names
+    that are too long become those that the database has.
 
     Raises:
-        CommandError: a module cannot be imported, or a foreign key refers to a table that no model
-            has; the text names the place and the reason.
+        CommandError: a module cannot be imported, a foreign key refers to a table that no model
+            has, or a name is too long; the text names the place and the reason.
     """
     for name in project.models:
         _import(name)
@@ -33,6 +40,19 @@ def load_models(project: Project) -> None:
             f"A foreign key in the models refers to a table that does not exist, so nothing was "
             f"compared: {error}"
         ) from error
+    for metadata in project.metadatas:
+        _forget_absent_constraints(metadata)
+        shorten_names(metadata)
+
+
+def _forget_absent_constraints(metadata: MetaData) -> None:
+    """Remove the constraints that SQLAlchemy does not create on Postgres, such as that of
+    `Boolean(create_constraint=True)`. A comparison would add them.
+    """
+    for table in metadata.tables.values():
+        for constraint in list(table.constraints):
+            if isinstance(constraint, CheckConstraint) and not is_created(constraint, POSTGRESQL):
+                table.constraints.discard(constraint)
 
 
 def is_view(table: SchemaItem) -> bool:

@@ -41,6 +41,7 @@ class Project:
         *,
         metadata: MetaData | Sequence[MetaData],
         models: str | Sequence[str] = (),
+        other_models: str | Sequence[str] = (),
         settings: DatabaseSettings | None = None,
         url: URL | str | Callable[[], URL | str] | None = None,
         engine: Callable[[], Engine | AsyncEngine] | None = None,
@@ -53,6 +54,9 @@ class Project:
             metadata: the MetaData of the models, or several.
             models: the packages or modules that define the models. All modules in a package are
                 imported before the models are compared.
+            other_models: packages or modules whose tables another database has, or another project
+                migrates. Without this, `alembic check` fails if the project's packages have a model
+                that no revision concerns.
             settings: the DB_* settings.
             url: the URL of the database, or a function that returns it.
             engine: a function that returns an engine for migrations. Its pool is not used.
@@ -66,6 +70,9 @@ class Project:
             )
         self.metadata = metadata
         self.models = (models,) if isinstance(models, str) else tuple(models)
+        self.other_models = (
+            (other_models,) if isinstance(other_models, str) else tuple(other_models)
+        )
         self.settings = settings
         self.url = url
         self.engine = engine
@@ -196,11 +203,15 @@ class Project:
     def url_options(self) -> dict[str, str]:
         """The values of the `%(DB_…)s` in alembic.ini's URL. Empty if the address is not known: a
         command that connects then says what is missing.
+
+        Raises:
+            ConfigurationError: SQLAlchemy 2.0 cannot read the name of the database in a URL.
         """
         try:
-            return self.migration_address.url_options
+            address = self.migration_address
         except ConfigurationError:
             return {}
+        return address.url_options
 
     # The files
 

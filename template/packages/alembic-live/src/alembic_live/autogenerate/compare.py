@@ -10,32 +10,13 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, text
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.sql.schema import SchemaItem
 
 from alembic_live.models import is_view
-from alembic_live.postgres.schemas import schema_name
+from alembic_live.postgres.relations import Relations
 from alembic_live.project import Project
 from alembic_live.runtime.program import compares
-
-# Partitions belong to their table, and tables of extensions to the extension. An enum that a
-# function uses and no table does belongs to the function.
-UNMAPPED = text(
-    """
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relispartition OR c.relkind IN ('r', 'p') AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-    )
-    UNION ALL
-    SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-    WHERE t.typtype = 'e' AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
-          AND d.classid = 'pg_proc'::regclass
-    ) AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray))
-    """
-)
 
 DIALECT_OPTS = {"paramstyle": "named"}  # otherwise `--sql` doubles every percent sign
 
@@ -61,7 +42,8 @@ def options(project: Project, **own: Any) -> dict[str, Any]:
         own: your arguments, which can be any of `context.configure`. They replace those of the
             library. `include_name`, `include_object`, `render_item` and
             `process_revision_directives` are called in addition to the library's functions, and
-            `dialect_opts` is merged.
+            `dialect_opts` is merged. `autogenerate_plugins` is added to the library's own
+            plugins; `~alembic_live.enums` excludes one.
     """
     is_offline = context.is_offline_mode()
     directives = context.config.attributes.get("process_revision_directives", _review)
@@ -86,6 +68,7 @@ def _with_own(chosen: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         "render_item": _first,
         "process_revision_directives": _in_turn,
         "dialect_opts": lambda mine, chosen: {**chosen, **mine},
+        "autogenerate_plugins": lambda mine, chosen: [*filter(_is_own, chosen), *mine],
     }
     merged = chosen | own
     for name, join in joined.items():
@@ -107,6 +90,11 @@ def _first(one: Callable[..., Any], other: Callable[..., Any]) -> Callable[..., 
     return render
 
 
+def _is_own(plugin: str) -> bool:
+    """Whether a plugin is the library's. Your list can exclude it: `~alembic_live.enums`."""
+    return plugin.startswith("alembic_live.")
+
+
 def _in_turn(*functions: Callable[..., None]) -> Callable[..., None]:
     def call(*arguments: Any) -> None:
         for function in functions:
@@ -124,25 +112,35 @@ def comparison(
         metadatas: the metadata of the models.
         connection: a connection to the database. Default: the connection of the running command.
     """
-    from alembic_live.autogenerate.enums import compare_enums
+    from alembic_live.autogenerate.enums import leave_enums_to_this_library
+    from alembic_live.autogenerate.plugins import PLUGINS
 
-    schemas = {metadata.schema for metadata in metadatas} | {
-        table.schema for metadata in metadatas for table in metadata.tables.values()
-    }
+    tables = [table for metadata in metadatas for table in metadata.tables.values()]
+    modeled = {(table.schema, table.name) for table in tables}
+    schemas = {metadata.schema for metadata in metadatas} | {table.schema for table in tables}
+
+    def database() -> Connection:
+        found = connection or context.get_context().connection
+        assert found is not None
+        return found
 
     @cache
-    def unmapped() -> set[tuple[str, str]]:
-        database = connection or context.get_context().connection
-        assert database is not None
-        return {(row.nspname, row.relname) for row in database.execute(UNMAPPED)}
+    def relations() -> Relations:
+        return Relations.of(database())
 
     def include_name(
         name: str | None, kind: NameFilterType, parents: NameFilterParentNames
     ) -> bool:
         """Alembic calls this before it reads an object, so other schemas are never read."""
         if kind == "schema":
-            return name in schemas
-        return kind != "table" or (schema_name(parents["schema_name"]), name) not in unmapped()
+            # Alembic calls the default schema None, however the models do.
+            return name in schemas or (name is None and relations().default_schema in schemas)
+        if kind not in ("table", "index") or name is None:
+            return True
+        schema = parents["schema_name"]
+        if kind == "index":
+            return not relations().is_foreign(schema, name)
+        return not relations().is_left_alone(schema, name, modeled)
 
     def include_object(
         item: SchemaItem,
@@ -151,22 +149,28 @@ def comparison(
         reflected: bool,
         compare_to: SchemaItem | None,
     ) -> bool:
-        """Exclude foreign keys to partitions. Postgres adds them to a foreign key that references a
-        partitioned table.
+        """Exclude views, models of tables that an extension has, and foreign keys to partitions.
+        Postgres adds those to a foreign key that references a partitioned table.
         """
         if reflected and isinstance(item, ForeignKeyConstraint):
             schema, _, table = item.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
-            return (schema_name(schema), table) not in unmapped()
-        return kind != "table" or not is_view(item)
+            return relations().named(schema or None, table) not in relations().partitions
+        if isinstance(item, Table):
+            if reflected or is_view(item):
+                return not is_view(item)
+            # A model without a schema is not a table of an extension further down the path.
+            schema = item.schema or relations().default_schema
+            return not relations().is_foreign(schema, item.name)
+        return True
 
-    compare_enums(lambda name: all(name != other for _, other in unmapped()))
+    leave_enums_to_this_library()
     return {
         "include_schemas": schemas != {None},
         "include_name": include_name,
         "include_object": include_object,
         "render_item": _render_item,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": ["alembic.autogenerate.*", *PLUGINS],
     }
 
 
@@ -178,12 +182,11 @@ def differences_from(migration: MigrationContext, metadatas: Sequence[MetaData])
     return script.upgrade_ops
 
 
-def _render_item(kind: str, item: object, context: AutogenContext) -> Literal[False]:
-    """Import the module of a type that is not SQLAlchemy's. Alembic renders the type itself."""
-    module = type(item).__module__
-    if kind == "type" and module.partition(".")[0] != "sqlalchemy":
-        context.imports.add(f"import {module}")
-    return False
+def _render_item(kind: str, item: object, context: AutogenContext) -> str | Literal[False]:
+    from alembic_live.autogenerate.column_types import render_item
+    from alembic_live.autogenerate.parts import render_default
+
+    return render_default(kind, item) or render_item(kind, item, context)
 
 
 def _review(migration: MigrationContext, _revision: object, scripts: Any) -> None:

@@ -1,85 +1,180 @@
-"""Native enums in autogenerate, based on alembic-postgresql-enum.
+"""Native enums in autogenerate: one query reads them all."""
 
-`zero_downtime` renders added values, because alembic-postgresql-enum 1.11.0 ignores their order and
-does not escape quotation marks. This module renders the creation and the drop of enums, because
-1.11.0 does not escape their names: a name from a database could inject code into a revision.
-"""
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-
-import alembic_postgresql_enum
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from alembic.runtime.plugins import Plugin
+from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
+from sqlalchemy import Enum, text
 
-from alembic_live.internals.alembic_postgresql_enum import (
-    AddEnumValuesOp,
-    CreateEnumOp,
-    DropEnumOp,
+from alembic_live.autogenerate.column_types import named_types
+from alembic_live.autogenerate.enum_dependents import Dependents, dependents_of
+from alembic_live.autogenerate.enum_replacement import (
+    AddEnumValues,
+    ReplaceEnum,
+    left_columns,
+)
+from alembic_live.autogenerate.rendering import display_name
+
+ENUMS = text(
+    """
+    SELECT t.oid, nullif(n.nspname, current_schema()) AS schema, t.typname AS name,
+           ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid
+                 ORDER BY enumsortorder) AS labels
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.typtype = 'e' AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = t.oid AND deptype = 'e'
+    )
+    ORDER BY 2, 3
+    """
 )
 
-DEFAULT = text(
-    "SELECT column_default FROM information_schema.columns"
-    " WHERE table_schema = :schema AND table_name = :table AND column_name = :column"
-)
+Name = tuple[str | None, str]  # schema and name
 
 
-def compare_enums(include: Callable[[str], bool]) -> None:
-    """Compare native enums whose names `include` accepts."""
-    alembic_postgresql_enum.set_configuration(
-        # mypy does not know the operations that the package adds to `op` at run time.
-        alembic_postgresql_enum.Config(add_type_ignore=True, include_name=include)
+class EnumLifecycleOp(ops.MigrateOperation):
+    """The creation or the drop of an enum."""
+
+    def __init__(self, schema: str | None, name: str, labels: Sequence[str]) -> None:
+        self.schema, self.name, self.labels = schema, name, list(labels)
+
+    def to_diff_tuple(self) -> Any:
+        """What `alembic check` shows."""
+        return (self.verb, display_name(self.schema, self.name), self.labels)
+
+    verb = ""
+
+
+class CreateEnum(EnumLifecycleOp):
+    """The creation of an enum."""
+
+    verb = "create_enum"
+
+    def reverse(self) -> "DropEnum":
+        """The drop."""
+        return DropEnum(self.schema, self.name, self.labels)
+
+
+class DropEnum(EnumLifecycleOp):
+    """The drop of an enum."""
+
+    verb = "drop_enum"
+
+    def reverse(self) -> CreateEnum:
+        """The creation."""
+        return CreateEnum(self.schema, self.name, self.labels)
+
+
+def setup(plugin: Plugin) -> None:
+    """Compare enums after the tables."""
+    plugin.add_autogenerate_comparator(
+        _compare_enums, "schema", "enums", priority=DispatchPriority.LAST
     )
 
 
-def keep_defaults(migration: MigrationContext, upgrade: ops.UpgradeOps) -> None:
-    """Let downgrades of added values restore the column defaults that the database has now. The
-    downgrade recreates the type and its columns' defaults. The models' new defaults come in a later
-    revision.
+def leave_enums_to_this_library() -> None:
+    """Old revisions import alembic-postgresql-enum for their operations, and that registers its own
+    comparison. Let it find nothing.
     """
-    assert migration.connection is not None
-    for item in upgrade.ops:
-        if isinstance(item, AddEnumValuesOp):
-            item.affected_columns = [
-                replace(
-                    column,
-                    existing_server_default=migration.connection.scalar(
-                        DEFAULT,
-                        {
-                            "schema": column.table_schema or item.schema,
-                            "table": column.table_name,
-                            "column": column.column_name,
-                        },
-                    ),
-                )
-                for column in item.affected_columns
-            ]
+    package = sys.modules.get("alembic_postgresql_enum")
+    if package is not None:
+        package.set_configuration(package.Config(include_name=lambda _: False))
 
 
-def added_values(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """The values of `new` that `old` lacks, each with the value that it is added before."""
-    present = set(old)
-    for position, value in enumerate(new):
-        if value not in present:
-            yield value, next((later for later in new[position:] if later in present), None)
-            present.add(value)
+@dataclass(frozen=True, slots=True)
+class ExistingEnum:
+    """An enum in the database."""
+
+    oid: int
+    labels: list[str]
 
 
-@renderers.dispatch_for(CreateEnumOp, replace=True)
-def _render_creation(context: AutogenContext, item: CreateEnumOp) -> str:
-    return f"{_render_enum(context, item)}.create(op.get_bind())"
+def _compare_enums(
+    context: AutogenContext, upgrade: ops.UpgradeOps, schemas: Iterable[str | None]
+) -> PriorityDispatchResult:
+    connection = context.connection
+    assert connection is not None
+    existing = {
+        (row.schema, str(row.name)): ExistingEnum(row.oid, list(row.labels))
+        for row in connection.execute(ENUMS)
+    }
+    wanted = wanted_enums(context)
+    created: list[ops.MigrateOperation] = []
+    changed: list[ops.MigrateOperation] = []
+    dropped: list[ops.MigrateOperation] = []
+    for (schema, name), labels in wanted.items():
+        found = existing.get((schema, name))
+        if found is None:
+            created.append(CreateEnum(schema, name, labels))
+        elif found.labels != labels:
+            dependents = dependents_of(connection, found.oid)
+            change = AddEnumValues if _only_adds(found.labels, labels) else ReplaceEnum
+            changed.append(change(schema, name, found.labels, labels, dependents))
+    for (schema, name), enum in existing.items():
+        is_extra = (schema, name) not in wanted and schema in schemas
+        if is_extra and has_no_other_use(dependents_of(connection, enum.oid), upgrade):
+            dropped.append(DropEnum(schema, name, enum.labels))
+    upgrade.ops[:] = [*created, *changed, *upgrade.ops, *dropped]
+    return PriorityDispatchResult.CONTINUE
 
 
-@renderers.dispatch_for(DropEnumOp, replace=True)
-def _render_drop(context: AutogenContext, item: DropEnumOp) -> str:
-    return f"{_render_enum(context, item)}.drop(op.get_bind())"
+def wanted_enums(context: AutogenContext) -> dict[Name, list[str]]:
+    """The enums of the models, with their labels.
+
+    Raises:
+        CommandError: two types with one name have different labels.
+    """
+    found: dict[Name, tuple[list[str], str]] = {}
+    for table in context.table_key_to_table.values():
+        for column in table.columns:
+            for type_ in named_types(column.type):
+                if not isinstance(type_, Enum):
+                    continue
+                is_default = type_.schema == context.dialect.default_schema_name
+                name = (None if is_default else type_.schema, str(type_.name))
+                place = f"{display_name(table.schema, table.name)}.{column.name}"
+                labels = [str(label) for label in type_.enums]
+                other, other_place = found.setdefault(name, (labels, place))
+                if other != labels:
+                    raise CommandError(
+                        f"The models have two enums with the name {display_name(*name)}: {other_place}"
+                        f" has {', '.join(other)}, and {place} has {', '.join(labels)}. Postgres has "
+                        "one. Use one Python enum for both, or give one of them another name."
+                    )
+    return {name: labels for name, (labels, _) in found.items()}
 
 
-def _render_enum(context: AutogenContext, item: CreateEnumOp | DropEnumOp) -> str:
-    assert context.dialect is not None
-    is_in_default_schema = item.schema == context.dialect.default_schema_name
-    schema = "" if is_in_default_schema else f", schema={str(item.schema)!r}"
-    return f"sa.Enum({', '.join(map(repr, item.enum_values))}, name={str(item.name)!r}{schema})"
+def _only_adds(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether the new labels are the old ones, in their order, and more."""
+    kept = [label for label in new if label in set(old)]
+    return kept == list(old)
+
+
+def has_no_other_use(dependents: Dependents, upgrade: ops.UpgradeOps) -> bool:
+    """Whether nothing uses an enum after the upgrade. An enum that the models do not have
+    belongs to the function, the view or the excluded table that uses it.
+    """
+    left = left_columns(upgrade)
+    return not any(table not in left.tables for table, _ in dependents.others) and all(
+        left.has(column.schema, column.table, column.column) for column in dependents.columns
+    )
+
+
+@renderers.dispatch_for(CreateEnum)
+def _render_creation(_context: AutogenContext, item: CreateEnum) -> str:
+    return f"{_render_enum(item)}.create(op.get_bind())"
+
+
+@renderers.dispatch_for(DropEnum)
+def _render_drop(_context: AutogenContext, item: DropEnum) -> str:
+    return f"{_render_enum(item)}.drop(op.get_bind())"
+
+
+def _render_enum(item: EnumLifecycleOp) -> str:
+    schema = f", schema={item.schema!r}" if item.schema else ""
+    return f"sa.Enum({', '.join(map(repr, item.labels))}, name={item.name!r}{schema})"

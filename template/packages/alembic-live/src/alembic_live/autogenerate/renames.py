@@ -1,29 +1,34 @@
-"""Renamed tables and columns. A comparison reports a rename as a drop and an addition. If the user
+"""Renamed tables, columns and enums. A comparison reports a rename as a drop and an addition. If the user
 confirms the rename, the revision renames instead.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect
 
+from alembic_live.autogenerate.arguments import means, split, written
 from alembic_live.autogenerate.compare import differences_from
-from alembic_live.autogenerate.rendering import (
-    POSTGRESQL,
-    Comment,
-    Line,
-    display_name,
-    sql_name,
+from alembic_live.autogenerate.enum_renames import (
+    EnumRename,
+    ValueRename,
+    lines_of,
+    possible_enum_renames,
 )
+from alembic_live.autogenerate.following_names import following_names, in_order, temporary
+from alembic_live.autogenerate.rendering import POSTGRESQL, Comment, Line, sql_name
 from alembic_live.autogenerate.zero_downtime import metadatas_of
-from alembic_live.internals.alembic import rendered
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.schemas import schema_name
+from alembic_live.sql.quoting import word
+
+TableName = tuple[str | None, str]  # the schema, and the name
+Name = TypeVar("Name")
 
 LOCK_WAIT = "3s"  # a comparison must not block other sessions for longer
 
@@ -42,22 +47,22 @@ class Rename:
 
     def __str__(self) -> str:
         """As in `-x rename=`."""
-        if self.column is None:
-            return (
-                f"{display_name(self.schema, self.table)}:{display_name(self.new_schema, self.new)}"
-            )
-        return f"{display_name(self.schema, self.table, self.column)}:{display_name(self.new)}"
+        return f"{self.old}:{written(self.new_schema, self.new)}"
 
     @property
     def old(self) -> str:
         """The name in the database, as in `-x allow-drop=`."""
-        return str(self).partition(":")[0]
+        return written(self.schema, self.table, self.column)
 
 
-def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:
+AnyRename = Rename | EnumRename | ValueRename
+
+
+def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[AnyRename, bool]]:
     """Every possible rename, and whether it is likely: a column of the same type, or a table with
     the same columns.
     """
+    yield from possible_enum_renames(upgrade)
     for group in upgrade.ops:
         if isinstance(group, ops.ModifyTableOps):
             for old in [op for op in group.ops if isinstance(op, ops.DropColumnOp)]:
@@ -76,35 +81,189 @@ def possible_renames(upgrade: ops.UpgradeOps) -> Iterator[tuple[Rename, bool]]:
                     yield possible, _columns(op.to_table()) == _columns(other.to_table())
 
 
-def rename(
-    migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[Rename]
-) -> list[ops.MigrateOperation]:
-    """Return the operations that rename, and leave the other differences in the script. To find
-    those, the renames run in a savepoint, the database is compared again, and the savepoint is
-    rolled back.
+def requested_renames(
+    texts: Collection[str], migration: MigrationContext, possible: Sequence[AnyRename]
+) -> list[AnyRename]:
+    """The renames that the user asks for, in an order in which they can run.
+
+    Args:
+        texts: what `-x rename=` says.
+        migration: the context of the comparison.
+        possible: the renames that the differences allow, for the message.
+
+    Raises:
+        CommandError: a text names no table or column of the database, or none of the models, or a
+            new name that is taken; the text lists the possible ones.
     """
+    found = _Request(migration)
+    enums = [each for each in possible if not isinstance(each, Rename) and str(each) in texts]
+    of_enums = set(map(str, enums))
+    unknown = [text for text in texts if text not in of_enums and not found.add_table(text)]
+    unknown = [text for text in unknown if not found.add_column(text)]
+    unknown += found.conflicts()
+    if unknown:
+        there_are = [f"-x {word(f'rename={each}')}" for each in possible]
+        raise CommandError(
+            f"-x rename={','.join(sorted(set(unknown)))}: the models and the database have no such "
+            "difference. Write table.column:new_name, table:new_name, enum:new_name or "
+            "enum.value:new_value, and names that contain "
+            'one of .,:" with quotation marks. The old name must be in the database, and the new '
+            f"name in the models only. "
+            + (f"Possible are: {' or '.join(there_are)}." if there_are else "None is possible.")
+        )
+    return [*enums, *found.renames()]
+
+
+class _Request:
+    """What `-x rename=` asks for, resolved with the names in the database and in the models."""
+
+    def __init__(self, migration: MigrationContext) -> None:
+        assert migration.connection is not None
+        self.inspector = inspect(migration.connection)
+        self.default = migration.connection.dialect.default_schema_name
+        models = [each for one in metadatas_of(migration) for each in one.tables.values()]
+        self.models = {(each.schema, each.name): each for each in models}
+        present = self.inspector.get_schema_names()
+        self.present: set[TableName] = {
+            (schema, name)
+            for schema in {each.schema for each in [*models, *metadatas_of(migration)]}
+            if schema is None or schema in present
+            for name in self.inspector.get_table_names(schema)
+        }
+        self.texts: dict[Any, str] = {}
+        self.tables: dict[TableName, TableName] = {}
+        self.columns: dict[TableName, dict[str, str]] = {}  # by the new name of the table
+
+    def add_table(self, text: str) -> bool:
+        """Take a text that renames a table."""
+        old, new = self._halves(text)
+        for here in self.present:
+            if means(old, here, self.default):
+                for there in self.models:
+                    if here != there and means(new, there, self.default):
+                        self.tables[here] = there
+                        self.texts[here] = text
+                        return True
+        return False
+
+    def add_column(self, text: str) -> bool:
+        """Take a text that renames a column. The table can have its old or its new name."""
+        old, new = self._halves(text)
+        before = {there: here for here, there in self.tables.items()}
+        for there, model in self.models.items():
+            here = before.get(there, there)
+            if here not in self.present or not any(name in old for name in (here[1], there[1])):
+                continue
+            for column in self._columns(here):
+                if not any(means(old, (*one, column), self.default) for one in (here, there)):
+                    continue
+                for other in model.columns:
+                    if column != other.name and means(new, (other.name,), None):
+                        self.columns.setdefault(there, {})[column] = other.name
+                        self.texts[there, column] = text
+                        return True
+        return False
+
+    def conflicts(self) -> list[str]:
+        """The texts whose new name is taken."""
+        found = [self.texts[each] for each in _conflicts(self.tables, self.present)]
+        before = {there: here for here, there in self.tables.items()}
+        for table, columns in self.columns.items():
+            taken = self._columns(before.get(table, table))
+            found += [self.texts[table, each] for each in _conflicts(columns, taken)]
+        return found
+
+    def renames(self) -> list[Rename]:
+        """All of them: first the tables, then the columns of the renamed tables."""
+        tables = [
+            Rename(old[0], old[1], None, new[1], new[0])
+            for old, new in in_order(self.tables, lambda name: (name[0], temporary(name[1])))
+        ]
+        columns = [
+            Rename(*table, old, new, None)
+            for table, names in self.columns.items()
+            for old, new in in_order(names, temporary)
+        ]
+        return tables + columns
+
+    def _halves(self, text: str) -> tuple[str, str]:
+        old, *new = split(text, ":")
+        return old, new[0] if len(new) == 1 else ""
+
+    def _columns(self, table: TableName) -> set[str]:
+        schema, name = table
+        return {column["name"] for column in self.inspector.get_columns(name, schema)}
+
+
+def _conflicts(renames: dict[Name, Name], taken: set[Name]) -> list[Name]:
+    news = list(renames.values())
+    return [
+        old
+        for old, new in renames.items()
+        if news.count(new) > 1 or (new in taken and new not in renames)
+    ]
+
+
+class Renaming(NamedTuple):
+    """Renames as operations of a revision, and as SQL."""
+
+    operations: list[ops.MigrateOperation]
+    statements: list[str]
+
+
+def rename(
+    migration: MigrationContext, script: ops.MigrationScript, renames: Sequence[AnyRename]
+) -> Renaming:
+    """Return what renames, and leave the other differences in the script. To find those, the renames
+    run in a savepoint, the database is compared again, and the savepoint is rolled back.
+    """
+    if not renames:
+        return Renaming([], [])
     connection = migration.connection
     assert connection is not None
-    lines = [line for each in renames for line in _lines(each)]
-    with connection.begin_nested() as savepoint:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
-        for each in renames:
-            for statement in _statements(each):
-                execute_verbatim(connection, statement)
+    statements = [statement for each in renames for statement in _statements(each)]
+    with renamed(connection, []) as rename_also:
+        with following_names(connection, metadatas_of(migration)) as followers:
+            rename_also(statements)
         rest = differences_from(migration, metadatas_of(migration))
-        lines += _renamed_keys(migration, renames)
-        lines += _renamed_parts(migration, renames, rest)
-        savepoint.rollback()
     assert script.upgrade_ops is not None
+    script.upgrade_ops.ops[:] = rest.ops
     caution = Comment(
         "From this revision on, a version of the service that uses the old name fails. To support "
         "both names, add the new one, write both, copy the data, and drop the old one later."
     )
-    script.upgrade_ops.ops[:] = rest.ops
-    return [caution, *lines]
+    lines = [line for each in renames for line in _lines(each)]
+    return Renaming([caution, *lines, *followers], statements + [each.line for each in followers])
 
 
-def _lines(each: Rename) -> Iterator[Line]:
+@contextmanager
+def renamed(
+    connection: Connection, statements: Sequence[str]
+) -> Iterator[Callable[[Sequence[str]], None]]:
+    """A block in which tables and columns have their new names. They are rolled back at its end.
+
+    Args:
+        connection: the connection.
+        statements: the SQL that renames. The block can run more of it.
+    """
+
+    def run(statements: Sequence[str]) -> None:
+        for statement in statements:
+            execute_verbatim(connection, statement)
+
+    savepoint = connection.begin_nested()
+    try:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+        run(statements)
+        yield run
+    finally:
+        savepoint.rollback()
+
+
+def _lines(each: AnyRename) -> Iterator[Line]:
+    if not isinstance(each, Rename):
+        yield from lines_of(each)
+        return
     schema = f", schema={each.schema!r}" if each.schema else ""
     if each.column is not None:
 
@@ -127,8 +286,11 @@ def _lines(each: Rename) -> Iterator[Line]:
         )
 
 
-def _statements(each: Rename) -> Iterator[str]:
+def _statements(each: AnyRename) -> Iterator[str]:
     """The SQL of the lines."""
+    if not isinstance(each, Rename):
+        yield from (there for there, _ in each.changes())
+        return
     table = sql_name(each.schema, each.table)
     if each.column is not None:
         yield f"ALTER TABLE {table} RENAME COLUMN {sql_name(each.column)} TO {sql_name(each.new)}"
@@ -140,105 +302,6 @@ def _statements(each: Rename) -> Iterator[str]:
     if each.table != each.new:
         moved = sql_name(each.new_schema, each.table)
         yield f"ALTER TABLE {moved} RENAME TO {sql_name(each.new)}"
-
-
-def _renamed_keys(migration: MigrationContext, renames: Sequence[Rename]) -> Iterator[Line]:
-    """Primary and foreign keys that get a new name. A comparison ignores the names of keys."""
-    connection = migration.connection
-    assert connection is not None
-    final_name = POSTGRESQL.identifier_preparer.format_constraint
-    renamed = {(each.new_schema, each.new) for each in renames if each.column is None}
-    renamed |= {(each.schema, each.table) for each in renames if each.column is not None}
-    inspector = inspect(connection)
-    for table in (each for one in metadatas_of(migration) for each in one.sorted_tables):
-        is_renamed = (table.schema, table.name) in renamed
-        referred = {
-            (key.referred_table.schema, key.referred_table.name)
-            for key in table.foreign_key_constraints
-        }
-        if not (is_renamed or renamed & referred) or not inspector.has_table(
-            table.name, table.schema
-        ):
-            continue
-        names: dict[Any, str | None] = {}
-        if is_renamed:
-            names["primary"] = inspector.get_pk_constraint(table.name, table.schema)["name"]
-        for key in inspector.get_foreign_keys(table.name, table.schema):
-            names[tuple(key["constrained_columns"]), key["referred_table"]] = key["name"]
-        wanted = {"primary": table.primary_key} | {
-            (tuple(key.column_keys), key.referred_table.name): key
-            for key in table.foreign_key_constraints
-        }
-        for which, old in names.items():
-            new = final_name(wanted[which]) if which in wanted else None
-            if old and new and sql_name(old) != new:
-                yield _renamed_constraint(table.schema, table.name, sql_name(old), new)
-
-
-def _renamed_parts(
-    migration: MigrationContext, renames: Sequence[Rename], upgrade: ops.UpgradeOps
-) -> Iterator[Line]:
-    """Indexes and constraints that only get a new name. Their drops and additions are removed from
-    `upgrade`.
-    """
-    context = AutogenContext(migration)
-
-    def is_same(old: Any, new: Any) -> bool:
-        """Whether two operations differ in the name only. For checks the names decide, because
-        Postgres rewrites their conditions.
-        """
-        if type(old) is not type(new):
-            return False
-        if isinstance(new, ops.CreateCheckConstraintOp):
-            return any(
-                _name(old).replace(each.column or each.table, each.new) == _name(new)
-                for each in renames
-            )
-        return without_name(old) == without_name(new)
-
-    def without_name(item: Any) -> str:
-        name = rf"(op\.f\()?{re.escape(repr(_name(item)))}\)?"
-        code = re.sub(name, "", rendered(context, item), count=1)
-        # SQLAlchemy reflects this default, and models rarely set it.
-        return code.replace(", postgresql_nulls_not_distinct=False", "")
-
-    for group in upgrade.ops:
-        if not isinstance(group, ops.ModifyTableOps):
-            continue
-        added = [
-            item for item in group.ops if isinstance(item, ops.CreateIndexOp | ops.AddConstraintOp)
-        ]
-        for old in list(group.ops):
-            if not isinstance(old, ops.DropIndexOp | ops.DropConstraintOp):
-                continue
-            before = old.reverse()
-            same: Any = next((new for new in added if is_same(before, new)), None)
-            if same is None:
-                continue
-            added.remove(same)
-            group.ops.remove(same)
-            group.ops.remove(old)
-            if isinstance(old, ops.DropIndexOp):
-                old_name, new_name = str(old.index_name), str(same.index_name)
-                there = f"{sql_name(group.schema, old_name)} RENAME TO {sql_name(new_name)}"
-                back = f"{sql_name(group.schema, new_name)} RENAME TO {sql_name(old_name)}"
-                yield Line.of_sql(f"ALTER INDEX {there}", f"ALTER INDEX {back}")
-            else:
-                yield _renamed_constraint(
-                    group.schema,
-                    group.table_name,
-                    sql_name(str(old.constraint_name)),
-                    sql_name(str(same.constraint_name)),
-                )
-
-
-def _renamed_constraint(schema: str | None, table: str, old: str, new: str) -> Line:
-    head = f"ALTER TABLE {sql_name(schema, table)} RENAME CONSTRAINT"
-    return Line.of_sql(f"{head} {old} TO {new}", f"{head} {new} TO {old}")
-
-
-def _name(item: Any) -> str:
-    return str(item.index_name if isinstance(item, ops.CreateIndexOp) else item.constraint_name)
 
 
 def _type(column: Any) -> str:

@@ -1,5 +1,8 @@
 """What autogenerate writes besides Alembic's operations: comments and reversible lines."""
 
+import re
+from copy import copy
+from functools import cache
 from textwrap import wrap
 from typing import Any, Self
 
@@ -8,7 +11,10 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import ClauseElement
 
+from alembic_live import operations
+from alembic_live.operations.sql import run_sql
 from alembic_live.printable import one_line
 
 WIDTH = 90  # characters of a comment, which is indented by four more
@@ -17,24 +23,62 @@ WIDTH = 90  # characters of a comment, which is indented by four more
 POSTGRESQL: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
+_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)|\\:")
+
+
+def inline_sql(expression: ClauseElement) -> str:
+    """An expression as it is in DDL: with its values, without the table."""
+    options = {"literal_binds": True, "include_table": False}
+    return str(expression.compile(dialect=POSTGRESQL, compile_kwargs=options))
+
+
+def as_text(sql: str) -> str:
+    """SQL for `sqlalchemy.text()`, in which a colon begins a parameter."""
+    return sql.replace(":", r"\:") if _PARAMETER.search(sql) else sql
+
+
+@cache
+def compiler() -> Any:
+    """SQLAlchemy's writer of the SQL of columns and constraints."""
+    make: Any = POSTGRESQL.ddl_compiler
+    return make(POSTGRESQL, None)
+
+
 class Line(ops.MigrateOperation):
     """A line of Python in a revision, and the line that reverses it."""
 
-    def __init__(self, line: str, undo: str) -> None:
-        self.line, self.undo = line, undo
+    def __init__(self, line: str, undo: str, *, is_sql: bool = False) -> None:
+        self.line, self.undo, self.is_sql = line, undo, is_sql
 
     @classmethod
-    def of_sql(cls, statement: str, undo: str) -> Self:
-        """A line that runs a statement, reversed by a line that runs another one."""
-        return cls(_execute_call(statement), _execute_call(undo))
+    def of_sql(cls, statement: str, undo: str = "") -> Self:
+        """A line that runs a statement, reversed by a line that runs another one, or by none."""
+        return cls(statement, undo, is_sql=True)
 
     def reverse(self) -> Self:
         """The line for the opposite direction."""
-        return type(self)(self.undo, self.line)
+        return type(self)(self.undo, self.line, is_sql=self.is_sql)
 
     def to_diff_tuple(self) -> Any:
         """What `alembic check` shows."""
         return (self.line,)
+
+
+class BlockingLine(Line):
+    """A line that blocks other sessions for long, and what to say of it in each direction."""
+
+    warning = undo_warning = ""
+    drops = ""  # the name of the constraint that it drops, or changes
+
+    def saying(self, warning: str, undo_warning: str) -> Self:
+        """The same line with its warnings."""
+        line = copy(self)
+        line.warning, line.undo_warning = warning, undo_warning
+        return line
+
+    def reverse(self) -> Self:
+        """The line for the opposite direction."""
+        return super().reverse().saying(self.undo_warning, self.warning)
 
 
 class Comment(ops.MigrateOperation):
@@ -62,15 +106,21 @@ def display_name(*names: str | None) -> str:
     return one_line(".".join(filter(None, names)))
 
 
+def execute_call(context: AutogenContext, statement: str) -> str:
+    """The call that runs a statement. In `op.execute` a colon starts a parameter."""
+    if ":" not in statement:
+        return f"op.execute({statement!r})"
+    context.imports.add(f"from {operations.__name__} import {run_sql.__name__}")
+    return f"{run_sql.__name__}({statement!r})"
+
+
 @renderers.dispatch_for(Line)
-def _render_line(_context: AutogenContext, item: Line) -> str:
-    return item.line
+def _render_line(context: AutogenContext, item: Line) -> list[str]:
+    if not item.line:
+        return []
+    return [execute_call(context, item.line) if item.is_sql else item.line]
 
 
 @renderers.dispatch_for(Comment)
 def _render_comment(_context: AutogenContext, item: Comment) -> list[str]:
     return [f"# {line}" for line in wrap(one_line(item.text), WIDTH)]
-
-
-def _execute_call(statement: str) -> str:
-    return f"op.execute({statement.replace(':', chr(92) + ':')!r})"

@@ -14,8 +14,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from alembic_live.autogenerate.column_types import TypeChange
+from alembic_live.autogenerate.enum_replacement import ReplaceEnum
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
+    BlockingLine,
     Comment,
     display_name,
     sql_name,
@@ -26,7 +29,6 @@ from alembic_live.autogenerate.zero_downtime import (
     kind_of,
     metadatas_of,
 )
-from alembic_live.internals.alembic_postgresql_enum import SyncEnumValuesOp
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.explanations import sqlstate
 from alembic_live.printable import one_line
@@ -98,7 +100,7 @@ def add_warnings(migration: MigrationContext, script: ops.MigrationScript) -> No
                 for column in group.to_table().columns:
                     text = _json_warning(migration.dialect, column, group.table_name)
                     _add_warning(container.ops, group, prefix, text)
-            elif isinstance(group, SyncEnumValuesOp):
+            elif isinstance(group, ReplaceEnum):
                 _add_warning(container.ops, group, prefix, _enum_warning(group))
 
 
@@ -121,6 +123,8 @@ def _warning(
         )
     if is_new:
         return None
+    if isinstance(item, BlockingLine):
+        return item.warning or None
     if isinstance(item, ops.AlterColumnOp) and item.modify_type is not None:
         return _new_type_warning(connection, item)
     if kind_of(item) in ("index", "unique", "foreignkey") and not isinstance(
@@ -146,7 +150,7 @@ def _new_type_warning(connection: Connection, item: ops.AlterColumnOp) -> str | 
     assert item.modify_type is not None
     column = sql_name(item.column_name)
     new = item.modify_type.compile(dialect=POSTGRESQL)
-    using = item.kw.get("postgresql_using")
+    using = item.using if isinstance(item, TypeChange) else None
     change = f"ALTER COLUMN {column} TYPE {new}"
     change += f" USING {using}" if using else ""
     before = []
@@ -186,8 +190,8 @@ def _json_warning(dialect: Dialect, column: Column[Any], table: str) -> str | No
     )
 
 
-def _enum_warning(item: SyncEnumValuesOp) -> str | None:
-    tables = sorted({reference.table_name for reference in item.affected_columns})
+def _enum_warning(item: ReplaceEnum) -> str | None:
+    tables = sorted({display_name(each.schema, each.table) for each in item.dependents.columns})
     return f"{REWRITES.format(table=', '.join(tables))}: {RECIPES['enum']}" if tables else None
 
 

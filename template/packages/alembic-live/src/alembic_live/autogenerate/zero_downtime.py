@@ -13,15 +13,17 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from alembic_live import operations
-from alembic_live.autogenerate.enums import added_values
+from alembic_live.autogenerate.enum_replacement import AddEnumValues, add_enum_value_calls
+from alembic_live.autogenerate.rendering import as_text, inline_sql
 from alembic_live.internals.alembic import rendered_call
-from alembic_live.internals.alembic_postgresql_enum import AddEnumValuesOp
 
 RENAMED = "rename"
-LOOSENED = "drop constraints and indexes"
+# What a revision that loosens is called, by the kinds of its changes.
+LOOSENED = {"enum": "new enum values", "null": "allow NULL", "": "drop constraints and indexes"}
 TIGHTENED = "constraints and indexes"
 
 # The order within a revision: later changes depend on earlier ones.
@@ -66,17 +68,24 @@ def split(
     rest = [item for item in script.upgrade_ops.ops if not _is_empty(item)]
     parts: list[tuple[str, list[Any]]] = [
         (RENAMED, first if loosening else []),
-        (LOOSENED, [Concurrently(item) for item in loosening]),
+        (_title(loosening), [Concurrently(item) for item in loosening]),
         ("", rest if loosening else [*first, *rest]),
         (TIGHTENED, [Concurrently(item) for item in tightening]),
     ]
     return list(_scripts(script, [(suffix, items) for suffix, items in parts if items]))
 
 
+def _title(loosening: Sequence[Any]) -> str:
+    """What the revision that loosens does: adding a value drops nothing."""
+    kinds = {kind_of(item) for item in loosening}
+    kinds = {kind if kind in LOOSENED else "" for kind in kinds}
+    return ", ".join(title for kind, title in LOOSENED.items() if kind in kinds)
+
+
 def kind_of(item: Any) -> str:
     """The kind of a change, as in LOOSENING. Empty if the change has no concurrent form."""
     match item:
-        case AddEnumValuesOp():
+        case AddEnumValues():
             return "enum"
         case ops.CreateIndexOp() | ops.DropIndexOp():
             return "index"
@@ -102,6 +111,13 @@ def created_tables(upgrade: ops.UpgradeOps) -> set[tuple[str | None, str]]:
     }
 
 
+def dropped_tables(upgrade: ops.UpgradeOps) -> set[tuple[str | None, str]]:
+    """The tables that a script drops, with their schemas."""
+    return {
+        (item.schema, item.table_name) for item in upgrade.ops if isinstance(item, ops.DropTableOp)
+    }
+
+
 def metadatas_of(migration: MigrationContext) -> list[MetaData]:
     """The target_metadata of env.py as a list."""
     target = AutogenContext(migration).metadata
@@ -122,11 +138,13 @@ def _changes_of_existing_tables(
     upgrade: ops.UpgradeOps, metadatas: Sequence[MetaData]
 ) -> Iterator[tuple[Any, Any]]:
     """The changes that have a concurrent form, each with the group that contains it."""
-    new = created_tables(upgrade)
+    unused = created_tables(upgrade) | dropped_tables(upgrade)
     for group in list(upgrade.ops):
-        if isinstance(group, AddEnumValuesOp):
+        if isinstance(group, AddEnumValues):
             yield upgrade, group
-        elif isinstance(group, ops.ModifyTableOps) and (group.schema, group.table_name) not in new:
+        elif isinstance(group, ops.ModifyTableOps) and (
+            (group.schema, group.table_name) not in unused
+        ):
             for item in list(group.ops):
                 kind = kind_of(item)
                 if kind and not (
@@ -155,7 +173,7 @@ def _take(group: Any, item: Any) -> Any:
 def _loosens(item: Any) -> bool:
     if isinstance(item, ops.AlterColumnOp):
         return bool(item.modify_nullable)
-    return isinstance(item, AddEnumValuesOp | ops.DropConstraintOp | ops.DropIndexOp)
+    return isinstance(item, AddEnumValues | ops.DropConstraintOp | ops.DropIndexOp)
 
 
 def _is_empty(item: ops.MigrateOperation) -> bool:
@@ -183,9 +201,31 @@ def _scripts(
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
         script.upgrade_ops.ops[:] = items
-        script.downgrade_ops.ops[:] = []
-        script.upgrade_ops.reverse_into(script.downgrade_ops)
+        script.downgrade_ops.ops[:] = _reversed(script.upgrade_ops)
         yield script
+
+
+def _reversed(upgrade: ops.UpgradeOps) -> list[ops.MigrateOperation]:
+    """The downgrade of an upgrade.
+
+    Raises:
+        CommandError: an operation of another library cannot be reversed.
+    """
+    reverse = []
+    for item in reversed(upgrade.ops):
+        try:
+            reverse.append(item.reverse())
+        except Exception as error:
+            module, name = type(item).__module__, type(item).__name__
+            if module.partition(".")[0] in ("alembic", "alembic_live"):
+                raise
+            raise CommandError(
+                f"No revision was written. {module}.{name} cannot be reversed ({error}), so there is "
+                "no downgrade. A function in process_revision_directives of env.py writes it instead "
+                "of Alembic's operation. Remove that function. Autogenerate needs none for the types "
+                "and indexes of GeoAlchemy2."
+            ) from error
+    return reverse
 
 
 def _id_after(other: str | None) -> str:
@@ -199,12 +239,15 @@ def _id_after(other: str | None) -> str:
 @renderers.dispatch_for(Concurrently)
 def _render(context: AutogenContext, item: Concurrently) -> list[str]:
     plain = item.plain
-    if isinstance(plain, AddEnumValuesOp):
-        calls = _add_enum_value_calls(context, plain)
+    if isinstance(plain, AddEnumValues):
+        calls = add_enum_value_calls(plain)
     elif isinstance(plain, ops.AlterColumnOp):
         calls = [_not_null_call(plain)]
     else:
         function, arguments = rendered_call(context, plain)
+        if isinstance(plain, ops.CreateCheckConstraintOp):
+            sql = inline_sql(plain.to_constraint().sqltext)  # the counterpart takes it as it is
+            arguments = arguments.replace(repr(as_text(sql)), repr(sql), 1)
         ending = "_if_exists" if isinstance(plain, ops.DropConstraintOp) else "_concurrently"
         calls = [f"{function}{ending}{arguments}"]
     for call in calls:
@@ -217,16 +260,3 @@ def _not_null_call(item: ops.AlterColumnOp) -> str:
     function = "drop_not_null" if item.modify_nullable else "set_not_null_concurrently"
     schema = f", schema={str(item.schema)!r}" if item.schema else ""
     return f"{function}({str(item.table_name)!r}, {str(item.column_name)!r}{schema})"
-
-
-def _add_enum_value_calls(context: AutogenContext, item: AddEnumValuesOp) -> list[str]:
-    assert context.dialect is not None
-    schema = (
-        f", schema={item.schema!r}" if item.schema != context.dialect.default_schema_name else ""
-    )
-    return [
-        f"add_enum_value({item.name!r}, {value!r}"
-        + (f", before={following!r}" if following is not None else "")
-        + f"{schema})"
-        for value, following in added_values(item.old_values, item.new_values)
-    ]

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from alembic_live.alembic_ini import read_ini
+from alembic_live.errors import ConfigurationError
 from alembic_live.history.files import read_revision_files
 from alembic_live.history.head_file import record_heads, write_heads
 from alembic_live.project import HEAD_FILE, load_project
@@ -22,6 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run_in(config_file: Path, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
     file = arguments.revision_file
+    if file:
+        _remove_unless_python(Path(file))
     if file and _is_usual(config_file, Path(file)):
         # Every `alembic revision` waits for this, so it imports neither Alembic nor the service.
         versions = Path(file).parent
@@ -36,6 +39,22 @@ def run_in(config_file: Path, arguments: Namespace) -> int:
         heads, shown = record_heads(project, asked=True), project.relative(project.head_file)
     tell(f"{shown}: {heads.strip() or 'no revision yet'}")
     return 0
+
+
+def _remove_unless_python(revision: Path) -> None:
+    """Remove a new revision that is not Python: it would stop every later command.
+
+    Raises:
+        ConfigurationError: it is not; the text says why.
+    """
+    try:
+        compile(revision.read_bytes(), revision.name, "exec")
+    except (SyntaxError, ValueError) as error:
+        revision.unlink()
+        raise ConfigurationError(
+            f"{revision} was not Python and is removed: {error}. Look at the message of the "
+            "revision, at migrations/script.py.mako, and at the hooks in alembic.ini."
+        ) from None
 
 
 def _is_usual(config_file: Path, revision: Path) -> bool:

@@ -2,10 +2,12 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from warnings import WarningMessage
 
@@ -14,12 +16,16 @@ from alembic import context
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
+from alembic.ddl import postgresql as alembic_postgresql
 from alembic.operations import ops
 from alembic.runtime import migration as alembic_migration
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.util import CommandError
+from sqlalchemy import Inspector
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.types import TypeEngine
 
 from alembic_live.internals import Internal, absent, attribute, require
 
@@ -294,4 +300,80 @@ def rendered_call(context: AutogenContext, operation: ops.MigrateOperation) -> t
     return call[1], call[2]
 
 
-AUTOGENERATE = (attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),)
+def rendered_type(context: AutogenContext, type_: TypeEngine[Any]) -> str:
+    """What autogenerate writes for a type, in an operation or in another type.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the function.
+    """
+    require(AUTOGENERATE)
+    return render._repr_type(type_, context)
+
+
+def rendered_exclusion(context: AutogenContext, constraint: ExcludeConstraint) -> str:
+    """What autogenerate writes for an exclusion constraint in a table.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the function.
+    """
+    require(AUTOGENERATE)
+    return alembic_postgresql._exclude_constraint(constraint, context, False)
+
+
+AUTOGENERATE = (
+    attribute(LIBRARY, "alembic.ddl.postgresql", "_exclude_constraint"),
+    attribute(LIBRARY, "alembic.autogenerate.render", "render_op_text"),
+    attribute(LIBRARY, "alembic.autogenerate.render", "_repr_type"),
+)
+
+
+def reflect_at_once(
+    inspector: Inspector, tables: Mapping[str | None, tuple[Sequence[str], Sequence[str]]]
+) -> dict[str, dict[tuple[str | None, str], Any]]:
+    """Read all tables of several schemas before the comparison. Alembic does that for one schema, and
+    reads each table of another one by itself.
+
+    Args:
+        inspector: the inspector of the comparison.
+        tables: for each schema the tables to read, and all tables in it.
+
+    Returns:
+        What was read: `indexes`, `columns` and the like, each by schema and table. The comparison
+        takes it from there.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not take it from there.
+    """
+    require(REFLECTION)
+    found: dict[str, dict[tuple[str | None, str], Any]] = {}
+    for kind in REFLECTED:
+        read = getattr(inspector, f"get_multi_{kind}")
+        found[kind] = {}
+        try:
+            for schema, (names, present) in tables.items():
+                if names:
+                    # Many names make a slow query.
+                    most = len(names) > 100 and len(names) > len(present) / 2
+                    found[kind] |= read(schema=schema, filter_names=None if most else names)
+        except NotImplementedError:  # SQLAlchemy 2.0 reads no options of tables
+            continue
+        inspector.info_cache[f"alembic_{kind}"] = found[kind]
+    return found
+
+
+REFLECTED = (
+    *("columns", "pk_constraint", "foreign_keys", "indexes", "unique_constraints"),
+    *("table_comment", "check_constraints", "table_options"),
+)
+
+
+def _takes_reflection_from_cache() -> bool:
+    cached = object()
+    inspector: Any = SimpleNamespace(info_cache={"alembic_columns": {(None, "t"): cached}})
+    reflection: Any = import_module("alembic.autogenerate.compare.util")
+    reader = reflection._InspectorConv(inspector)
+    found = reader._return_from_cache("t", None, "alembic_columns", None)
+    return found is cached and set(reflection._INSP_KEYS) == set(REFLECTED)
+
+
+REFLECTION = (Internal(LIBRARY, 'Inspector.info_cache["alembic_…"]', _takes_reflection_from_cache),)

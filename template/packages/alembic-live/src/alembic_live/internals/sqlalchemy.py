@@ -4,9 +4,21 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, util
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Constraint,
+    Dialect,
+    Engine,
+    MetaData,
+    Sequence,
+    util,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import conv
+from sqlalchemy.types import TypeEngine
 
-from alembic_live.internals import attribute
+from alembic_live.internals import Internal, attribute, require
 
 LIBRARY = "sqlalchemy"
 
@@ -39,6 +51,101 @@ def driver_error(connection: Connection) -> type[Exception]:
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
     return error
 
+
+def connecting_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """The errors that an engine raises when it cannot connect, for `except`. SQLAlchemy 2.0 passes
+    asyncpg's on as they are, 2.1 does not.
+    """
+    common = (DBAPIError, ImportError, OSError, UnicodeError)
+    if engine.dialect.driver != "asyncpg":
+        return common
+    module: Any = engine.dialect.loaded_dbapi.asyncpg
+    return (*common, module.PostgresError, module.InterfaceError)
+
+
+def on_postgres(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type that `with_variant` gives to Postgres, or the type itself without its variants."""
+    require(TYPES)
+    variants = type_._variant_mapping
+    if not variants:
+        return type_
+    if "postgresql" in variants:
+        return variants["postgresql"]
+    plain = copy(type_)
+    plain._variant_mapping = util.EMPTY_DICT
+    return plain
+
+
+def sequences_of(metadata: MetaData) -> list[Sequence]:
+    """The sequences of the models: those of columns, and others that belong to the metadata."""
+    require(TYPES)
+    return list(metadata._sequences.values())
+
+
+TYPES = (
+    Internal(LIBRARY, "MetaData._sequences", lambda: MetaData()._sequences == {}),
+    attribute(LIBRARY, "sqlalchemy.types", "TypeEngine._variant_mapping"),
+    attribute(LIBRARY, "sqlalchemy.util", "EMPTY_DICT"),
+)
+
+
+def is_created(constraint: Constraint, dialect: Dialect) -> bool:
+    """Whether SQLAlchemy creates a constraint. That of a Boolean exists for databases that have no
+    such type.
+
+    Raises:
+        IncompatibleLibraryError: SQLAlchemy decides that in another way.
+    """
+    require(CONSTRAINTS)
+    compiler: Any = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
+    return bool(constraint._should_create_for_compiler(compiler))
+
+
+def is_of_type(constraint: CheckConstraint) -> bool:
+    """Whether the type of a column brings a check, such as an Enum without a native type."""
+    return bool(constraint._type_bound)
+
+
+CONSTRAINTS = (
+    attribute(LIBRARY, "sqlalchemy", "Constraint._should_create_for_compiler"),
+    attribute(LIBRARY, "sqlalchemy.engine.default", "DefaultDialect.ddl_compiler"),
+    Internal(
+        LIBRARY,
+        "CheckConstraint._type_bound",
+        lambda: CheckConstraint("true")._type_bound is False,
+    ),
+)
+
+
+def shortened_name(name: conv) -> str:
+    """The name that SQLAlchemy writes in SQL for the generated name of a constraint. The public way
+    to it is to compile a statement and to read the name in it.
+
+    Raises:
+        IncompatibleLibraryError: SQLAlchemy does not shorten it, or in another way.
+    """
+    if len(name) <= LONGEST_NAME:
+        return str(name)
+    require(NAMES)
+    return _shortened(name)
+
+
+def _shortened(name: conv) -> str:
+    from sqlalchemy.dialects import postgresql  # slow to import
+
+    preparer: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+    return str(preparer.truncate_and_render_constraint_name(name, _alembic_quote=False))
+
+
+LONGEST_NAME = 63  # characters
+
+NAMES = (
+    Internal(
+        LIBRARY,
+        "IdentifierPreparer.truncate_and_render_constraint_name",
+        lambda: _shortened(conv("A" * 64)) == "A" * 55 + "_ba45",
+    ),
+)
 
 MIGRATION = (
     attribute(LIBRARY, "sqlalchemy.util", "greenlet_spawn"),

@@ -19,8 +19,10 @@ from alembic_live.operations.indexes import (
     drop_index_concurrently,
 )
 from alembic_live.operations.sql import run_sql
+from alembic_live.operations.types import SqlType
 
 __all__ = [
+    "SqlType",
     "add_enum_value",
     "create_check_constraint_concurrently",
     "create_foreign_key_concurrently",

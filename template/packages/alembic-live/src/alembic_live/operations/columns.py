@@ -83,8 +83,9 @@ def _has_nulls(table: str, column: str) -> str:
     row = first_row(text(f"SELECT count(*) FROM ({nulls}) AS nulls".replace(":", r"\:")))
     count = row[0] if row else 0
     rows = "1 row" if count == 1 else f"{count} rows{' or more' if count == MOST_COUNTED else ''}"
+    update = f"UPDATE {table} SET {column} = … WHERE {column} IS NULL"
     return (
         f"{table}.{column} cannot become NOT NULL: it is NULL in {rows}. Fill them in an earlier "
-        f'revision: op.execute("UPDATE {table} SET {column} = … WHERE {column} IS NULL"). '
+        f"revision: op.execute({update!r}). "
         "This operation left nothing in the database."
     )

@@ -8,6 +8,7 @@ from alembic import op
 from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import text
 
+from alembic_live.names import possible_names, stored_name
 from alembic_live.operations.definitions import (
     find_constraint,
     find_index,
@@ -51,6 +52,7 @@ def create_unique_constraint_concurrently(
         CommandError: a lock was not granted, or another index or constraint has that name.
         DBAPIError: rows have duplicate values. Nothing remains in the database.
     """
+    constraint_name = stored_name(constraint_name)
     name = identifier(constraint_name)
     timing = " DEFERRABLE" if deferrable else ""
     timing += f" INITIALLY {initially}" if initially else ""
@@ -171,13 +173,12 @@ def drop_constraint_if_exists(
         CommandError: the lock was not granted.
     """
 
-    def drop() -> None:
-        op.drop_constraint(
-            op.f(constraint_name), table_name, type_=type_, schema=schema, if_exists=True
-        )
-
     with outside_transaction():
-        drop()
+        names = possible_names(constraint_name)
+        if len(names) > 1 and not is_offline():
+            names = [name for name in names if find_constraint(name, table_name, schema)]
+        for name in names[:1]:
+            op.drop_constraint(op.f(name), table_name, type_=type_, schema=schema, if_exists=True)
 
 
 def _add_and_validate(
@@ -188,6 +189,7 @@ def _add_and_validate(
 
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     """
+    constraint_name = stored_name(constraint_name)
     table, name = identifier(schema, table_name), identifier(constraint_name)
 
     def drop() -> None:

@@ -8,6 +8,7 @@ from alembic.operations.ops import CreateIndexOp
 from alembic.util import CommandError
 from sqlalchemy import ColumnElement, TextClause
 
+from alembic_live.names import cut_name, possible_names, stored_name
 from alembic_live.operations.definitions import (
     ExistingIndex,
     find_index,
@@ -47,9 +48,11 @@ def create_index_concurrently(
         DBAPIError: a unique index found duplicate values. Nothing remains in the database.
     """
 
+    index_name = stored_name(index_name)
+
     def find() -> ExistingIndex | None:
         existing = find_index(index_name, table_name, schema)
-        if existing and existing.table != table_name:
+        if existing and existing.table != cut_name(table_name):
             raise CommandError(
                 f"Table {existing.table} already has an index {index_name}. Choose another name."
             )
@@ -113,19 +116,22 @@ def drop_index_concurrently(
         CommandError: the index of that name belongs to another table.
     """
 
+    names = possible_names(index_name)
+
     def drop_if_exists() -> None:
-        existing = find_index(index_name, table_name, schema)
-        if existing and existing.table != table_name:
+        found = ((name, find_index(name, table_name, schema)) for name in names)
+        name, existing = next(((name, index) for name, index in found if index), ("", None))
+        if existing and existing.table != cut_name(table_name):
             raise CommandError(
-                f"Index {index_name} belongs to table {existing.table}, not to {table_name}, so it "
-                "was not dropped. Correct the name of the table or of the index."
+                f"Index {name} belongs to table {existing.table}, not to {table_name}, so it was "
+                "not dropped. Correct the name of the table or of the index."
             )
         if existing:
-            _drop(index_name, table_name, existing.schema)
+            _drop(name, table_name, existing.schema)
 
     with outside_transaction():
         if is_offline():
-            _drop(index_name, table_name, schema)
+            _drop(names[0], table_name, schema)
         else:
             with_retries(drop_if_exists)
 

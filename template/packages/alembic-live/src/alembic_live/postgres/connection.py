@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from alembic_live.address import DEFAULT_PORT, Address
-from alembic_live.internals.sqlalchemy import in_greenlet, wait_for, with_own_pool
+from alembic_live.internals.sqlalchemy import (
+    connecting_errors,
+    in_greenlet,
+    wait_for,
+    with_own_pool,
+)
 from alembic_live.keepalive import watch_clients
 from alembic_live.postgres.explanations import explain_connection_error
 from alembic_live.postgres.remedies import ORIGIN
@@ -143,7 +147,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
     with limited_connecting(engine.url.port or DEFAULT_PORT) as watchdog:
         try:
             connection = engine.connect()
-        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+        except connecting_errors(engine) as error:
             reason = explain_connection_error(error, engine, watchdog.reason)
             raise CommandError(reason) from error
     with connection:

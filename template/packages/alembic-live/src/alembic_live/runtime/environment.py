@@ -1,5 +1,6 @@
 """`run_migrations`: what env.py runs. It sets up logging, models, engine and readable errors."""
 
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from alembic_live.internals import sqlalchemy as internals_of_sqlalchemy
 from alembic_live.interruption import ended_by_signals
 from alembic_live.keepalive import watch_clients
 from alembic_live.models import load_models
+from alembic_live.other_models import left_out_models
 from alembic_live.postgres.connection import with_connection
 from alembic_live.postgres.remedies import ORIGIN
 from alembic_live.project import Project
@@ -31,7 +33,9 @@ from alembic_live.runtime.declaration import require_agreement
 from alembic_live.runtime.explanations import readable_errors
 from alembic_live.runtime.garbage import without_garbage_collection
 from alembic_live.runtime.logs import configure_logging
-from alembic_live.runtime.program import compares
+from alembic_live.runtime.program import command_of, compares
+
+log = logging.getLogger("alembic.autogenerate")
 
 Configure = Callable[[Connection | None], None]
 
@@ -77,8 +81,13 @@ def run_migrations(project: Project, configure: Configure) -> None:
         require_sound(context.script)
         if compares(config):  # no other command needs the models
             load_models(project)
+            _require_every_model(project, config)
             # SQLAlchemy warns about a type that it does not know. Such a type is compared by its name.
             warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
+            # It reflects NOT VALID and NO INHERIT of a check as an option that it does not take.
+            warnings.filterwarnings("ignore", "Can't validate argument", SAWarning)
+            # Autogenerate adds the foreign keys of a cycle after the tables.
+            warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
         if context.is_offline_mode():
             migrate(None)
         else:
@@ -101,6 +110,18 @@ def _configure(configure: Configure, connection: Connection | None) -> None:
             f"context.configure() gets {found[1]} twice: env.py gives it, and alembic_live.options() "
             f"has it too. Give it to options only: alembic_live.options(project, {found[1]}=…)"
         ) from error
+
+
+def _require_every_model(project: Project, config: Config) -> None:
+    """
+    Raises:
+        CommandError: `check` would not see the tables of some models. Other commands log a warning.
+    """
+    problems = " ".join(left_out_models(project))
+    if problems and command_of(config) == "check":
+        raise CommandError(problems)
+    if problems:
+        log.warning("%s", problems)
 
 
 def _require_agreement(project: Project, config: Config, connection: Connection | None) -> None:

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Enum, Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.address import Address
+from alembic_live.autogenerate.column_types import named_types
 from alembic_live.models import is_view, load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
 from alembic_live.postgres.explanations import reason_of, shown_statement
+from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
@@ -46,12 +48,17 @@ def schema_differences(project: Project, database: Address) -> list[str]:
 
 
 def _compared_tables(project: Project, database: Address) -> list[Table]:
-    """The tables of the models, without views and without the tables that env.py excludes."""
+    """The tables of the models, without views and without the tables that env.py excludes or an
+    extension has.
+    """
     configuration = configuration_at(project, database)
+    relations = with_connection(make_engine(database), Relations.of)
     return [
         table
         for table in project.tables
-        if not is_view(table) and configuration.includes_model(table)
+        if not is_view(table)
+        and configuration.includes_model(table)
+        and not relations.is_foreign(table.schema or relations.default_schema, table.name)
     ]
 
 
@@ -60,8 +67,9 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
     with connection.begin():
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
-        for type_ in {column.type for table in tables for column in table.columns}:
-            if isinstance(type_, Enum) and type_.native_enum:
+        columns = [column for table in tables for column in table.columns]
+        for type_ in {type_ for column in columns for type_ in named_types(column.type)}:
+            if isinstance(type_, Enum):
                 # A type that a function uses cannot be dropped. Autogenerate compares its values.
                 with suppress(DBAPIError), connection.begin_nested():
                     type_.drop(connection, checkfirst=True)
@@ -72,7 +80,8 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
             except SQLAlchemyError as error:
                 raise AssertionError(
                     f"The models cannot create their tables: {reason_of(error)}."
-                    f"{shown_statement(error)} Correct the model. If the table needs something that "
+                    f"{shown_statement(error)} Correct the model. A DDL() of an event may have one "
+                    "statement only: write one event for each. If the table needs something that "
                     "a revision creates, such as a function, let an event before_create of the "
                     "MetaData create it too."
                 ) from None

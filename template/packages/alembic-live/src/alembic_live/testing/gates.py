@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from alembic_live.address import Address
 from alembic_live.history.graph import names_of, require_sound
 from alembic_live.history.head_file import problem_with_head_file
+from alembic_live.models import load_models
+from alembic_live.other_models import left_out_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
     Difference,
@@ -24,7 +26,6 @@ from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
 from alembic_live.runtime.program import run_command
 from alembic_live.testing.agreement import schema_differences
-from alembic_live.testing.models import models_not_imported
 from alembic_live.testing.plugin import SINCE
 from alembic_live.testing.populate import Population
 
@@ -65,12 +66,10 @@ def test_the_history_has_one_head(alembic_project: Project, history: list[Script
 
 
 def test_every_model_is_found(alembic_project: Project) -> None:
-    """Every model is in a module that migrations import."""
-    missing = models_not_imported(alembic_project)
-    assert not missing, (
-        f"{', '.join(missing)}: these models are outside the modules in Project(models=…), so no "
-        "revision creates their tables. Move them, or add their module to Project(models=…)."
-    )
+    """Every model is in a module that migrations import, and in a metadata that they know."""
+    load_models(alembic_project)
+    problems = left_out_models(alembic_project)
+    assert not problems, " ".join(problems)
 
 
 def test_the_models_and_the_migrations_agree(alembic_project: Project, database: Address) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.explanations import reason_of
+from alembic_live.postgres.relations import Relations
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
 from alembic_live.sql.quoting import identifier, literal
@@ -51,6 +52,15 @@ CHECKED = text(
 VIOLATED = re.compile(r'violates check constraint "([^"]+)"')
 NO_PARTITION = "no partition of relation"
 
+# Of PostGIS. A shape without a reference system gets that of its column.
+SHAPES = [
+    *("POINT(%(byte)d 1)", "LINESTRING(0 0,%(byte)d 1)", "POLYGON((0 0,%(byte)d 0,0 1,0 0))"),
+    *("MULTIPOINT((%(byte)d 1))", "MULTILINESTRING((0 0,%(byte)d 1))"),
+    *("MULTIPOLYGON(((0 0,%(byte)d 0,0 1,0 0)))", "GEOMETRYCOLLECTION(POINT(%(byte)d 1))"),
+    *("POINT Z(%(byte)d 1 1)", "LINESTRING Z(0 0 0,%(byte)d 1 1)", "POINT M(%(byte)d 1 1)"),
+    *("POLYGON Z((0 0 0,%(byte)d 0 0,0 1 0,0 0 0))", "POINT ZM(%(byte)d 1 1 1)"),
+]
+
 # Strings that Postgres accepts as values of a type, by the type's name or category:
 # https://www.postgresql.org/docs/current/catalog-pg-type.html
 TEXTS = {
@@ -67,6 +77,10 @@ TEXTS = {
     ],
     "T": ["%(n)d seconds", "1 day"],
     "V": ["1", "10", "10101010"],
+    "geography": SHAPES,
+    "geometry": SHAPES,
+    "hstore": ["a=>%(n)d"],
+    "ltree": ["a.b%(n)d"],
     "bytea": ["\\x%(byte)02x", "\\x"],
     "json": ["{}", "[]", '{"a": %(n)d}', "1"],
     "jsonb": ["{}", "[]", '{"a": %(n)d}', "1"],
@@ -111,6 +125,7 @@ class Population:
     number: int = 0  # of the last attempt
     usable: dict[str, list[str]] = field(default_factory=dict)  # strings, by type
     keys: dict[TableName, list[Key]] = field(default_factory=dict)  # as of the last revision
+    relations: Relations = field(init=False)  # as of the last revision
 
     def __post_init__(self) -> None:
         load_models(self.project)
@@ -127,6 +142,7 @@ class Population:
         with self.connection.begin():
             for row in self.connection.execute(COLUMNS, {"version": versions.name}):
                 columns.setdefault(TableName(row.schema, row.table_name), []).append(row)
+            self.relations = Relations.of(self.connection)
             self.keys = {table: self._keys_of(table) for table in columns}
         changed = [table for table in columns if self.seen.get(table) != repr(columns[table])]
         self.seen |= {table: repr(columns[table]) for table in changed}
@@ -263,7 +279,7 @@ class Population:
         keys = [
             Key(
                 k["constrained_columns"],
-                TableName(k["referred_schema"] or self._default, k["referred_table"]),
+                TableName(*self.relations.named(k["referred_schema"], k["referred_table"])),
                 k["referred_columns"],
             )
             for k in inspect(self.connection).get_foreign_keys(
@@ -308,9 +324,10 @@ class Population:
         if column.labels:
             return list(column.labels)
         if column.type not in self.usable:
-            name = column.type.partition("(")[0]
+            name = column.type.partition("(")[0].rpartition(".")[2]
             candidates = (
-                TEXTS.get(name)
+                _vectors(name, column.type)
+                or TEXTS.get(name)
                 or TEXTS.get(column.category)
                 or [text for texts in TEXTS.values() for text in texts]
             )
@@ -333,6 +350,19 @@ class Population:
         with self.connection.begin():
             values = {"name": name, "table": table.quoted}
             return list(self.connection.execute(CHECKED, values).scalars())
+
+
+def _vectors(name: str, type_: str) -> list[str]:
+    """Strings for the types of pgvector, which have as many numbers as the type says."""
+    if name not in ("vector", "halfvec", "sparsevec"):
+        return []
+    size = re.search(r"\((\d+)\)", type_)
+    length = int(size[1]) if size else 3
+    return (
+        [f"{{1:%(byte)d}}/{length}"]
+        if name == "sparsevec"
+        else [f"[{'%(byte)d,' * (length - 1)}1]"]
+    )
 
 
 def _values_of_project(project: Project) -> dict[str, dict[str, list[str]]]:

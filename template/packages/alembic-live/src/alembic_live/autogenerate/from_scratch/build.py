@@ -30,7 +30,6 @@ from alembic_live.autogenerate.from_scratch.restore import (
 from alembic_live.autogenerate.from_scratch.statements import WITH_BODIES, Statements
 from alembic_live.autogenerate.from_scratch.tables import (
     changed_table,
-    skip_enum_creation,
 )
 from alembic_live.autogenerate.from_scratch.target_schema import TargetSchema
 from alembic_live.autogenerate.from_scratch.verification import verify_operations
@@ -208,7 +207,6 @@ def _write(
         [script] = scripts
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
-        skip_enum_creation(table_operations)
         script.upgrade_ops.ops, script.downgrade_ops.ops = upgrade, list(downgrade)
         if layout.objects:
             script.imports.add(f"from {alembic_live.operations.__name__} import run_sql")

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.sql.elements import conv
 
+from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 
 # SQL types that are rendered as SQLAlchemy's generic types.
@@ -49,13 +50,19 @@ def metadata_of(connection: Connection, schemas: Iterable[str], version_table: s
     """The metadata of the tables in some schemas, without the version table."""
     metadata = MetaData()
     default = connection.dialect.default_schema_name
+    relations = Relations.of(connection)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # SQL creates what SQLAlchemy does not know
-        for schema in schemas:
+        for schema in [None if each == default else each for each in schemas]:
+
+            def is_wanted(name: str, _metadata: MetaData, schema: str | None = schema) -> bool:
+                is_other = name == version_table or relations.is_left_alone(schema, name, ())
+                return not is_other
+
             metadata.reflect(
                 connection,
-                schema=None if schema == default else schema,
-                only=lambda name, _metadata: name != version_table,
+                schema=schema,
+                only=is_wanted,
                 resolve_fks=False,
             )
     remove_partition_foreign_keys(metadata, connection)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy import Column, Connection, MetaData
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
+from alembic_live.autogenerate.column_types import existing_type
 from alembic_live.autogenerate.compare import comparison, differences_from
 from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.from_scratch.statements import statements_of
-from alembic_live.internals.alembic_postgresql_enum import with_plain_class
 from alembic_live.postgres.dump import Schema, SchemaObject, comparable
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.sql.quoting import IDENTIFIER, unquoted
@@ -57,7 +56,7 @@ def try_operations(
         warnings.simplefilter("ignore", SAWarning)  # about tables that reference each other
         upgrade = differences_from(migration, metadatas)
     defer_foreign_keys(upgrade)
-    skip_enum_creation(upgrade.ops)
+    _skip_type_creation(upgrade.ops)
     connection.rollback()
     wanted: list[ops.MigrateOperation] = [
         item
@@ -84,16 +83,6 @@ def changed_table(item: ops.MigrateOperation) -> TableName:
         return schema_name(item.kw.get("source_schema")), item.source_table
     name = getattr(item, "table_name", "")
     return schema_name(getattr(item, "schema", None)), name
-
-
-def skip_enum_creation(operations: Iterable[ops.MigrateOperation]) -> None:
-    """Let CREATE TABLE use existing enums, which SQL has created."""
-    for item in operations:
-        for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
-            type_ = getattr(column, "type", None)
-            type_ = getattr(type_, "item_type", type_)  # the element type of an array
-            if isinstance(type_, ENUM):
-                with_plain_class(type_).create_type = False
 
 
 def by_table(schema: Schema) -> dict[TableName, Schema]:
@@ -149,6 +138,14 @@ def table_of(obj: SchemaObject, sql: str, schema: Schema) -> TableName | None:
         if found := OWNED.search(owned):
             return unquoted(found[1]), unquoted(found[2])
     return None
+
+
+def _skip_type_creation(operations: Iterable[ops.MigrateOperation]) -> None:
+    """Let CREATE TABLE use existing enums and domains, which SQL has created."""
+    for item in operations:
+        for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
+            if isinstance(column, Column):
+                column.type = existing_type(column.type)
 
 
 def _statements(obj: SchemaObject, schema: Schema) -> list[str]:

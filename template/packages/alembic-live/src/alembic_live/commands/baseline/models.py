@@ -25,16 +25,17 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import NullType
 
-from alembic_live.autogenerate.compare import UNMAPPED
 from alembic_live.autogenerate.from_scratch.reflection import (
     add_partitioning,
     remove_partition_foreign_keys,
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
+from alembic_live.commands.baseline.constraints import add_constraint_details
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.internals import sqlacodegen
 from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
@@ -50,6 +51,19 @@ TYPES = text(
     SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND a.attnum > 0
+    """
+)
+# The tables of extensions that other tables reference. A model of those needs a model of these.
+REFERENCED = text(
+    """
+    SELECT DISTINCT n.nspname, c.relname
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    WHERE k.contype = 'f' AND NOT EXISTS (
+        SELECT FROM pg_depend o
+        WHERE o.classid = 'pg_class'::regclass AND o.objid = k.conrelid AND o.deptype = 'e'
+    )
     """
 )
 OTHER = '''
@@ -129,12 +143,16 @@ def _file(project: Project) -> Path:
 def _models_of(project: Project, base: Base, connection: Connection) -> str:
     versions = configuration_of(project, connection).version_table.name
     metadata = MetaData()
-    others = {(row.nspname, row.relname) for row in connection.execute(UNMAPPED)}
+    relations = Relations.of(connection)
+    referenced = {tuple(row) for row in connection.execute(REFERENCED)}
     configuration = configuration_of(project, connection)
     for schema in dict.fromkeys(each.schema for each in project.metadatas):
 
         def is_wanted(name: str, _metadata: MetaData, schema: str | None = schema) -> bool:
-            is_other = name == versions or (schema_name(schema), name) in others
+            is_other = name == versions or (
+                relations.is_left_alone(schema, name, ())
+                and relations.named(schema, name) not in referenced
+            )
             return not is_other and configuration.includes(name, schema)
 
         with warnings.catch_warnings():
@@ -143,6 +161,7 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     remove_partition_foreign_keys(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{project.migration_address} has no tables to write models of.")
+    add_constraint_details(metadata, connection)
     for table in metadata.tables.values():
         _leave_out_details(table)
         _shorten_names(table)
@@ -236,6 +255,8 @@ def _generated(
 
     def render_constraint(constraint: Any) -> str:
         """A constraint, with the check as Postgres prints it and all options of UNIQUE."""
+        if "exclusion" in constraint.info:
+            return render_exclusion(constraint)
         if isinstance(constraint, CheckConstraint):
             condition = escaped(getattr(constraint.sqltext, "text", str(constraint.sqltext)))
             return f"CheckConstraint({condition!r}, name={constraint.name!r})"
@@ -250,6 +271,17 @@ def _generated(
             )
             rendered = f"{rendered.removesuffix(')')}{more})"
         return rendered
+
+    def render_exclusion(constraint: Any) -> str:
+        elements, condition, options = constraint.info["exclusion"]
+        generator.add_literal_import("sqlalchemy", "text")
+        generator.add_literal_import("sqlalchemy.dialects.postgresql", "ExcludeConstraint")
+        parts = [f"(text({escaped(sql)!r}), {operator!r})" for sql, operator in elements]
+        parts.append(f"name={constraint.name!r}")
+        parts += [f"{name}={value!r}" for name, value in options.items()]
+        if condition:
+            parts.append(f"where=text({escaped(condition)!r})")
+        return f"ExcludeConstraint({', '.join(parts)})"
 
     def find_free_name(name: str, *arguments: Any, **options: Any) -> str:
         """A name for an attribute that is not reserved in declarative classes."""
