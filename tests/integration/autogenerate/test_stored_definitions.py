@@ -31,7 +31,7 @@ class Story:
         self.found[when] = said(project.alembic("check", ok=False))
 
 
-@pytest.fixture(scope="module", params=["asyncpg", "psycopg"])
+@pytest.fixture(scope="module", params=["asyncpg", pytest.param("psycopg", marks=pytest.mark.full)])
 def story(
     server: Database, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Story]:

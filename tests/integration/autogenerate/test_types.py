@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 from alembic_live.autogenerate import enums
+from campaigns import campaign
 from evolution import Evolution
 from server import Database
 from sqlalchemy.dialects import postgresql as pg
@@ -744,12 +745,12 @@ def test_psycopg_does_the_same(on_psycopg: Evolution, change: Change) -> None:
     go_up_and_down(on_psycopg, change)
 
 
-@pytest.mark.parametrize("change", ENUMS.values(), ids=ENUMS.keys())
+@campaign("change", ENUMS, keep=[*ENUMS][::3])
 def test_a_change_of_an_enum_goes_up_and_down(evolution: Evolution, change: Change) -> None:
     go_up_and_down(evolution, change)
 
 
-@pytest.mark.parametrize("change", TYPES.values(), ids=TYPES.keys())
+@campaign("change", TYPES, keep=[*TYPES][::3])
 def test_a_change_of_a_type_goes_up_and_down(evolution: Evolution, change: Change) -> None:
     go_up_and_down(evolution, change)
 
@@ -762,7 +763,7 @@ def test_an_exclusion_constraint_keeps_its_operator_class(evolution: Evolution) 
     assert "text_pattern_ops" in go_on(evolution, *change.words)
 
 
-@pytest.mark.parametrize("change", KEYS.values(), ids=KEYS.keys())
+@campaign("change", KEYS, keep=[*KEYS][::3])
 def test_a_change_of_a_key_goes_up_and_down_and_the_numbers_go_on(
     evolution: Evolution, change: Change
 ) -> None:

@@ -208,7 +208,7 @@ PARTING = {
 }
 
 
-@pytest.mark.parametrize(("file", "old", "new", "words"), PARTING.values(), ids=PARTING.keys())
+@campaign(("file", "old", "new", "words"), PARTING, keep=["other names", "another .env"])
 def test_every_other_command_refuses_where_the_quick_look_would_go_elsewhere(
     project: Project, database: Database, file: str, old: str, new: str, words: str
 ) -> None:
