@@ -108,12 +108,12 @@ class Contestant:
         self.alembic("upgrade", "head")
 
 
-def rendered(to: Path, **answers: str) -> Project:
-    """A project of the template as HEAD has it, without an example."""
+def rendered(to: Path, version: str = "HEAD", **answers: str) -> Project:
+    """A project of the template as a commit has it, without an example."""
     data = [f"--data={name}={value}" for name, value in {"example": "no", **answers}.items()]
     run(
-        "uv", "run", "copier", "copy", "--quiet", "--defaults", "--vcs-ref=HEAD", *data, ROOT, to,
-        cwd=ROOT,
+        "uv", "run", "copier", "copy", "--quiet", "--defaults", f"--vcs-ref={version}", *data,
+        ROOT, to, cwd=ROOT,
     )  # fmt: skip
     return Project(to, "my_service")
 

@@ -19,6 +19,9 @@ from psycopg import sql
 from reads import READ
 from schema_changes import schema_changes
 from server import Database
+from trips import Traveller, trips
+
+OLD_RELEASE = "30556cf5c0cbccb286c847dde9e7497a33f543f9"  # 1.0.1, the last one before 2.0.0
 
 # What is checked: tables, schemas, the aim for the ratio of the times.
 CHECKS = (
@@ -205,11 +208,31 @@ def mutations(bench: Bench) -> Iterator[str]:
     yield from mistakes(rendered(bench.folder / "mutations", example="yes"), bench.server)
 
 
+def situations(bench: Bench) -> Iterator[str]:
+    """Changes that bug reports tell of, on 10,000 rows amid traffic, on two drivers."""
+    with bench.both("situations") as (mine, other):
+        mine.program("uv", "pip", "install", "--quiet", "psycopg[binary]")
+        old = ours(
+            rendered(bench.folder / "release", version=OLD_RELEASE),
+            bench.folder / "situations-old",
+            mine.database,
+        )
+        yield from trips(
+            {
+                "asyncpg: up, down": Traveller(mine, tests=True),
+                "psycopg": Traveller(mine, driver="psycopg"),
+                "1.0.1": Traveller(old),
+                "`alembic init`": Traveller(other, confirms=False),
+            },
+            bench.server,
+        )
+
+
 FIGURES = {
     figure.__name__: figure
     for figure in (
         *(no_op, history, check, foreign, tests, wire, first_minute),
-        *(deploys, changes, mutations),
+        *(deploys, changes, situations, mutations),
     )
 }
 

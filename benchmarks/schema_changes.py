@@ -4,13 +4,13 @@ and whether the revision works at all.
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from changes import CHANGES, ROWS, Change, models
 from contestants import Contestant
-from lock_waits import lock_waits
+from lock_waits import STATEMENTS, lock_waits
 from server import Database
 
 ROW_COUNT = 100_000
@@ -54,13 +54,13 @@ def _measure(
         up = back = "–"
         try:
             said = [word for each in change.words for word in ("-x", each)] if words else []
-            _run(there, *said, "revision", "--autogenerate", "-m", "change")
+            run(there, *said, "revision", "--autogenerate", "-m", "change")
             if not _does_something(there):
                 return "–", "–", "the change is not seen"
-            up = _amid_traffic(there, database, "upgrade", "head")
-            _run(there, "check")
-            back = _amid_traffic(there, database, "downgrade", _first(there))
-            _run(there, "upgrade", "head")
+            up = during_traffic(there, database, "upgrade", "head")
+            run(there, "check")
+            back = during_traffic(there, database, "downgrade", _first(there))
+            run(there, "upgrade", "head")
             return up, back, ""
         except FailedError as failure:
             return up, back, str(failure)
@@ -69,14 +69,29 @@ def _measure(
                 path.unlink()
 
 
-def _amid_traffic(contestant: Contestant, database: Database, *command: str) -> str:
-    with lock_waits(database) as waits:
-        _run(contestant, *command)
+def during_traffic(
+    contestant: Contestant,
+    database: Database,
+    *command: str,
+    statements: Sequence[str] = STATEMENTS,
+) -> str:
+    """Run a command of Alembic while others read and write; returns their longest wait.
+
+    Raises:
+        FailedError: the command failed.
+    """
+    with lock_waits(database, statements) as waits:
+        run(contestant, *command)
     longest = max(waits, default=0)
     return f"{longest:.0f} ms" if longest else "< 20 ms"
 
 
-def _run(contestant: Contestant, *command: str) -> None:
+def run(contestant: Contestant, *command: str) -> None:
+    """Run a command of Alembic.
+
+    Raises:
+        FailedError: it failed, or hangs.
+    """
     process = contestant.begin(*command)
     try:
         said, _ = process.communicate(timeout=PATIENCE)

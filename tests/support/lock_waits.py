@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -27,8 +27,9 @@ STATEMENTS = (
 
 
 @contextmanager
-def lock_waits(database: Database) -> Iterator[list[float]]:
-    """Read and write things, owners and tags meanwhile; yields the waits, in milliseconds.
+def lock_waits(database: Database, statements: Sequence[str] = STATEMENTS) -> Iterator[list[float]]:
+    """Read and write meanwhile, things, owners and tags by default; yields the waits, in
+    milliseconds.
 
     https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-LOCK-WAITS
     """
@@ -49,5 +50,5 @@ def lock_waits(database: Database) -> Iterator[list[float]]:
                     connection.execute(statement.encode())
                 time.sleep(0.01)
 
-    with meanwhile(*(partial(use, statement) for statement in STATEMENTS)):
+    with meanwhile(*(partial(use, statement) for statement in statements)):
         yield waits

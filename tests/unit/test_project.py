@@ -16,7 +16,7 @@ from alembic_live import (
     load_project,
 )
 from alembic_live.alembic_ini import find_config_file
-from sqlalchemy import URL, Column, Integer, MetaData, Table, create_engine
+from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, create_engine
 
 SETTINGS = {"DB_HOST": "h", "DB_PORT": 1, "DB_USER": "u", "DB_PASSWORD": "p", "DB_NAME": "n"}
 EXPECTED = Address("h", 1, "u", "p", "n")
@@ -130,6 +130,18 @@ def test_one_metadata_or_several() -> None:
     assert both.metadatas == (one, other)
     assert both.schema == "sales"
     assert [table.name for table in both.tables] == ["child", "another"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_tables_come_in_the_order_of_their_references_also_in_a_cycle() -> None:
+    metadata = MetaData()
+    for name, other in {"eggs": "hens", "hens": "eggs", "a": "b", "b": None}.items():
+        keys = [ForeignKey(f"{other}.id", name=f"fk_{name}")] if other else []
+        Table(name, metadata, Column("id", Integer, *keys, primary_key=True))
+    project = Project(url="postgresql://localhost/shop", metadata=metadata)
+    names = [table.name for table in project.tables]
+    assert sorted(names) == ["a", "b", "eggs", "hens"]
+    assert names.index("b") < names.index("a")
 
 
 def test_it_shows_no_secret() -> None:

@@ -110,8 +110,17 @@ class Project:
 
     @property
     def tables(self) -> list[Table]:
-        """The tables of the models, in the order in which they can be created."""
-        return [table for metadata in self.metadatas for table in metadata.sorted_tables]
+        """The tables of the models, in the order in which they can be created. Tables that refer to
+        each other are in the order of their names, without the warning of `sorted_tables`.
+        """
+        from sqlalchemy.schema import sort_tables_and_constraints
+
+        found: list[Table] = []
+        for metadata in self.metadatas:
+            by_name = sorted(metadata.tables.values(), key=lambda table: table.key)
+            ordered = sort_tables_and_constraints(by_name)  # type: ignore[no-untyped-call]
+            found += [table for table, _ in ordered if table is not None]
+        return found
 
     @property
     def schema(self) -> str | None:
