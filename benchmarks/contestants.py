@@ -34,11 +34,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 from {base} import Base
 """
 
-BARE_BASE = """from sqlalchemy.orm import DeclarativeBase
+# With the names that SQLAlchemy's documentation recommends.
+# https://docs.sqlalchemy.org/en/21/core/constraints.html#configuring-a-naming-convention-for-a-metadata-collection
+BARE_BASE = """from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    pass
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
 """
 
 

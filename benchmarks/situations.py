@@ -28,6 +28,7 @@ class Situation:
     # SQL of a second revision, that no model expresses: statements, and those of its downgrade.
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
+    values: str = ""  # for tests/values.toml: what the rows of the gate need
 
 
 def table(*lines: str, name: str = "things", key: str = "", head: str = "", tail: str = "") -> str:
@@ -73,8 +74,10 @@ PLAIN = "id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)"
 NUMBERED = "INSERT INTO things (id, touched) SELECT n, 0 FROM generate_series(1, 10000) n"
 CHILD = 'sa.ForeignKey("things.id", name="fk_children_thing")'
 CHILDREN = f"{THINGS}; INSERT INTO children (thing_id) SELECT id FROM things"
+PLAN, ITEMS = "subscription_plan_id_of_the_customer", "customer_subscription_items"
 LONG = "subscription_plan_of_the_customer_that_has_a_long_name_{}_and_more"
 STATE = column("state", enum("open", "done"), default("'open'"))
+KNOWN = '[things]\nstate = ["open"]\n'
 MORE = column("state", enum("open", "late", "done"), default("'open'"))
 FEWER = column("state", enum("open", "done"), default("'open'"))
 SPARE = column("state", enum("open", "done", "spare"), default("'open'"))
@@ -163,26 +166,29 @@ SITUATIONS = {
         table(key=IDENTITY("", "")), table(key=IDENTITY("", "always=True, increment=10"))
     ),
     # Names
-    "W3 foreign key of 71 bytes": Situation(
-        table() + related("thing_id", ""),
-        table() + related("thing_id", f'sa.ForeignKey("things.id", name="{LONG.format("fk")}")'),
-        rows=CHILDREN,
+    "W3 foreign key, its name by convention": Situation(
+        table() + related(PLAN, "", name=ITEMS),
+        table() + related(PLAN, 'sa.ForeignKey("things.id")', name=ITEMS),
     ),
-    "W3 index of 71 bytes": _new(args(f'sa.Index("{LONG.format("ix")}", "touched")')),
-    "W3 unique constraint of 71 bytes": _new(
-        args(f'sa.UniqueConstraint("id", "touched", name="{LONG.format("uq")}")')
+    "W3 index, its name by convention": Situation(
+        table() + related(PLAN, "", name=ITEMS), table() + related(PLAN, "index=True", name=ITEMS)
     ),
-    "W3 check of 71 bytes": _new(
-        args(f'sa.CheckConstraint("touched >= 0", name="{LONG.format("ck")}")')
+    "W3 unique constraint, its name by convention": Situation(
+        table() + related(PLAN, "", name=ITEMS), table() + related(PLAN, "unique=True", name=ITEMS)
     ),
-    "W3 table of 71 bytes": Situation(
-        table(),
-        table() + related("thing_id", CHILD, name=LONG.format("t")),
+    "W3 check, its name by convention": Situation(
+        table() + related(PLAN, "", name=ITEMS),
+        table()
+        + related(PLAN, f'sa.CheckConstraint("{PLAN} > 0", name="{PLAN}_is_positive")', name=ITEMS),
+    ),
+    "W3 chosen name of 66 bytes": _new(args(f'sa.Index("{LONG.format("ix")}", "touched")')),
+    "W3 table of 65 bytes": Situation(
+        table(), table() + related("thing_id", CHILD, name=LONG.format("t"))
     ),
     "W3 name of two-byte letters": _new(args(f'sa.Index("{"ä" * 40}", "touched")')),
     # Enums
     "W4 text with a default becomes an enum": _plain(
-        column("state", "sa.Text", default("'open'")), STATE
+        column("state", "sa.Text", default("'open'")), STATE, values=KNOWN
     ),
     "W4 enum with a default becomes text": _plain(
         STATE, column("state", "sa.Text", default("'open'"))
@@ -256,6 +262,7 @@ SITUATIONS = {
             " values_callable=lambda kind: [each.value for each in kind])",
             default("'red'"),
         ),
+        values='[things]\ntouch = ["red"]\n',
     ),
     "label with a quote and a percent sign": _new(
         column("state", 'sa.Enum("it\'s", "50% off", name="label")', default("'50% off'"))

@@ -22,6 +22,10 @@ TRAFFIC = (
 )
 
 
+class RefusedError(Exception):
+    """No revision was written, and a sentence says why."""
+
+
 @dataclass(frozen=True)
 class Traveller:
     """A project that takes the trips."""
@@ -69,6 +73,8 @@ def trips(
         for who, traveller in travellers.items():
             try:
                 cells.append(_trip(traveller, server, situation))
+            except RefusedError as refusal:
+                cells.append(str(refusal))
             except FailedError as failure:
                 failures[who] += 1
                 cells.append(str(failure))
@@ -85,7 +91,13 @@ def _trip(traveller: Traveller, server: Database, situation: Situation) -> str:
         before = _schema(database)
         _write(there, situation.after)
         x = [word for each in situation.x for word in ("-x", each)] if traveller.confirms else []
-        run(there, *x, "revision", "--autogenerate", "-m", "change")
+        try:
+            run(there, *x, "revision", "--autogenerate", "-m", "change")
+        except FailedError as failure:
+            if "FAILED: " in str(failure) and not _written(there):
+                reason = str(failure).replace("`revision` fails: FAILED", "refused")
+                raise RefusedError(reason) from None
+            raise
         traffic = partial(during_traffic, there, database, statements=TRAFFIC)
         up = traffic("upgrade", "head")
         after = _schema(database)
@@ -97,8 +109,13 @@ def _trip(traveller: Traveller, server: Database, situation: Situation) -> str:
         run(there, "upgrade", "head")
         _compare(after, database, "the second `upgrade`")
         if traveller.tests:
+            (there.folder / "tests" / "values.toml").write_text(situation.values)
             _test(there)
         return f"{up}, {down}"
+
+
+def _written(there: Contestant) -> bool:
+    return any((there.folder / "migrations" / "versions").glob("*change*.py"))
 
 
 def _begin(there: Contestant, situation: Situation) -> None:

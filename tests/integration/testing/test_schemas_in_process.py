@@ -7,6 +7,7 @@ from alembic_live.testing.populate import Population
 from in_process import InProcess
 from server import Database
 from sqlalchemy import Column, Connection, Integer, Table, text
+from sqlalchemy.dialects.postgresql import ENUM
 
 
 def test_tables_with_a_cycle_are_filled_after_those_that_they_reference(
@@ -52,6 +53,18 @@ def test_models_that_cannot_be_created_fail_with_a_sentence(
     )
     with pytest.raises(AssertionError, match=r"cannot create their tables: .*no_such_function"):
         schema_differences(project, database.address())
+
+
+def test_a_type_that_the_models_do_not_create_stays(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    database.query("CREATE TYPE given AS ENUM ('open')")
+    database.query("CREATE TABLE uses (id int, state given)")
+    state = ENUM("open", name="given", create_type=False)
+    Table("uses", project.metadatas[0], Column("id", Integer), Column("state", state))
+    found = schema_differences(project, database.address())
+    assert [line for line in found if "uses" in line] == []
 
 
 def test_tables_of_extensions_stay_and_are_referenced_on_the_search_path(

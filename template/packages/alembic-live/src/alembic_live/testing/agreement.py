@@ -69,7 +69,8 @@ def _recreate(tables: list[Table], connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
         columns = [column for table in tables for column in table.columns]
         for type_ in {type_ for column in columns for type_ in named_types(column.type)}:
-            if isinstance(type_, Enum):
+            # A type with create_type=False belongs to the migrations: the models use it as it is.
+            if isinstance(type_, Enum) and getattr(type_, "create_type", True):
                 # A type that a function uses cannot be dropped. Autogenerate compares its values.
                 with suppress(DBAPIError), connection.begin_nested():
                     type_.drop(connection, checkfirst=True)
