@@ -264,6 +264,20 @@ A_WITH = 'table("a", key(), integer({}, index=True), string("y", index=True));' 
 NOTHING_DROPPED = "nothing of that name would be dropped."
 
 REFUSED_NAMES = {
+    **{
+        f"table whose name is taken by {sql}": (
+            Trip(f"CREATE SCHEMA s; {sql}", 'table("n", key(), schema="s")'),
+            f"Table s.n would be created, but the database has a {holder} s.n. {advice}",
+        )
+        for holder, sql, advice in (
+            ("view", "CREATE VIEW s.n AS SELECT 1 AS id", "If the model is of it, say so"),
+            ("materialized view", "CREATE MATERIALIZED VIEW s.n AS SELECT 1 AS id", "If the mod"),
+            ("sequence", "CREATE SEQUENCE s.n", "Choose another name"),
+            ("index", "CREATE TABLE s.m (id int); CREATE INDEX n ON s.m (id)", "Choose another"),
+            ("type", "CREATE TYPE s.n AS ENUM ('a')", "Choose another name"),
+            ("type", "CREATE DOMAIN s.n AS int", "Choose another name"),
+        )
+    },
     "index by hand": (
         Trip(ONE, f'table("t", key(), sa.Index("{"i" * 70}", "id"))'),
         f"The name {'i' * 70} has 70 bytes, and Postgres keeps 63.",

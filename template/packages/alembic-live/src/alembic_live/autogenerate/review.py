@@ -28,6 +28,7 @@ from alembic_live.autogenerate.destructive_changes import (
 )
 from alembic_live.autogenerate.downgrades import add_placeholders
 from alembic_live.autogenerate.enum_replacement import arrange_enums
+from alembic_live.autogenerate.new_tables import check_new_tables
 from alembic_live.autogenerate.numbering import change_numbering
 from alembic_live.autogenerate.pending import is_complete
 from alembic_live.autogenerate.renames import renamed
@@ -61,6 +62,7 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
     assert script.upgrade_ops is not None
     permissions = Permissions.from_command_line()
     permissions.require_changes(migration, script.upgrade_ops)
+    check_new_tables(migration, script.upgrade_ops)
     if command_of(migration.config) == "check":
         return
     if script.upgrade_ops.is_empty() and not permissions.renames:
