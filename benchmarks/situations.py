@@ -117,7 +117,7 @@ SUMS = """
 
 class Sum(Base):
     __tablename__ = "sums"
-    __table_args__ = (sa.Index("ix_sums", "id", unique=True),)
+    __table_args__ = (sa.Index("ix_sums", "id", unique=True), {"info": {"is_view": True}})
     id: Mapped[int] = mapped_column(primary_key=True)
     touched: Mapped[int]
 """
@@ -416,7 +416,7 @@ SITUATIONS = {
     ),
     "W24 materialized view that becomes a model, with its index": Situation(
         table(),
-        table(tail=SUMS),
+        table(EXTRA, tail=SUMS),
         more=(
             "CREATE MATERIALIZED VIEW sums AS SELECT id, touched FROM things",
             "CREATE UNIQUE INDEX ix_sums ON sums (id)",
