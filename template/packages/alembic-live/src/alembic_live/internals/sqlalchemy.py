@@ -52,6 +52,34 @@ def driver_error(connection: Connection) -> type[Exception]:
     return error
 
 
+def execute_simple_query(cursor: Any, sql: str) -> None:
+    """Execute SQL with a cursor of asyncpg, without preparing it. The cursor has no rows then. The
+    error of the driver is raised as by `cursor.execute`.
+    """
+    adapted = cursor._adapt_connection
+    try:
+        status = adapted.run_async(lambda driver: driver.execute(sql))
+    except Exception as error:
+        adapted._handle_exception(error)
+        raise
+    words = status.split() if status else []
+    if words and words[-1].isdigit():  # INSERT 0 1
+        # SQLAlchemy 2.0 has the second.
+        name = "_rowcount" if hasattr(cursor, "_rowcount") else "rowcount"
+        setattr(cursor, name, int(words[-1]))
+
+
+CURSORS = tuple(
+    attribute(LIBRARY, "sqlalchemy.dialects.postgresql.asyncpg", f"AsyncAdapt_asyncpg_{name}")
+    for name in (
+        "connection.run_async",
+        "connection._handle_exception",
+        "cursor._adapt_connection",
+        "cursor.rowcount",
+    )
+)
+
+
 def connecting_errors(engine: Engine) -> tuple[type[Exception], ...]:
     """The errors that an engine raises when it cannot connect, for `except`. SQLAlchemy 2.0 passes
     asyncpg's on as they are, 2.1 does not.

@@ -49,6 +49,7 @@ from alembic_live.runtime.program import command_of
 from alembic_live.runtime.retries import RETRIES, Retries
 from alembic_live.runtime.revision_transaction import RevisionTransaction
 from alembic_live.runtime.session import end_session, locked_session
+from alembic_live.runtime.simple_queries import simple_queries
 from alembic_live.runtime.timeouts import timeouts
 from alembic_live.sql.quoting import word
 
@@ -132,6 +133,7 @@ def _run_with_guards(
         ),
         blockers.watching(),
         retried_statements(connection, retries),
+        simple_queries(connection),
         transaction.kept(pending.steps),
     ):
         _run(connection, transaction, retries)

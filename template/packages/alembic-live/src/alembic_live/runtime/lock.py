@@ -16,7 +16,6 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic_live.postgres.pooler import PID, require_same_session
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
@@ -89,7 +88,7 @@ def advisory_lock(
         setting: the name of the timeout.
 
     Raises:
-        CommandError: another process holds the lock for longer, or a pooler changes sessions.
+        CommandError: another process holds the lock for longer.
     """
     key = _key(schema)
     began = time.monotonic()
@@ -109,8 +108,6 @@ def advisory_lock(
             said = now
         pause(EVERY)
     try:
-        with connection.begin():
-            require_same_session(connection, pid, connection.exec_driver_sql(PID).scalar_one())
         yield pid
     finally:
         if not (

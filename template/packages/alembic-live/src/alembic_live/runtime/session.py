@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.internals.sqlalchemy import with_own_pool
 from alembic_live.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
 from alembic_live.postgres.connection import with_connection
-from alembic_live.postgres.pooler import require_own_session
+from alembic_live.postgres.pooler import require_own_session, require_same_session
 from alembic_live.project import Project
 from alembic_live.runtime.lock import advisory_lock, lock_holder
 from alembic_live.runtime.timeouts import milliseconds
@@ -34,9 +34,9 @@ LIFTED = (
 
 CHECK = 1.0  # seconds after which the server notices a killed client during a statement
 
-READ = text("SELECT name, setting FROM pg_settings WHERE name IN :names").bindparams(
-    bindparam("names", expanding=True)
-)
+READ = text(
+    "SELECT name, setting, pg_backend_pid() AS pid FROM pg_settings WHERE name IN :names"
+).bindparams(bindparam("names", expanding=True))
 
 END = text("SELECT pg_terminate_backend(:pid, 500)")  # milliseconds to wait
 
@@ -63,7 +63,6 @@ def locked_session(
     """
     require_own_session(connection, project.pooler)
     with (
-        migrating_session(connection, lock_wait=project.limits.lock_wait),
         advisory_lock(
             connection,
             schema,
@@ -71,33 +70,39 @@ def locked_session(
             pause=pause,
             setting=project.setting("lock_timeout"),
         ) as pid,
+        migrating_session(connection, pid, lock_wait=project.limits.lock_wait),
     ):
         yield pid
 
 
 @contextmanager
-def migrating_session(connection: Connection, *, lock_wait: float) -> Iterator[None]:
+def migrating_session(connection: Connection, pid: int, *, lock_wait: float) -> Iterator[None]:
     """Lift the timeouts of a session during the block, and let the server watch for its client.
 
     Args:
         connection: a connection without a transaction.
+        pid: the process id of its session, which holds the migration lock.
         lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
+
+    Raises:
+        CommandError: a pooler has changed the session.
     """
     limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock_wait))}
     names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
     with connection.begin():
         rows = connection.execute(READ, {"names": names}).all()
-    before = {row.name: row.setting for row in rows}
+        require_same_session(connection, pid, rows[0].pid)
+        before = {row.name: row.setting for row in rows}
+        lifted = _set({name: limits[name] for name in limits if name in before})
+        connection.exec_driver_sql(f"{watching_sql(CHECK)}, {lifted}")
     try:
-        _set(connection, {name: limits[name] for name in limits if name in before})
-        with connection.begin():
-            connection.exec_driver_sql(watching_sql(CHECK))
         yield
     finally:
         if not (connection.invalidated or connection.closed):
             with suppress(DBAPIError):
                 connection.rollback()
-                _set(connection, before)
+                with connection.begin():
+                    connection.exec_driver_sql(f"SELECT {_set(before)}")
 
 
 def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> tuple[str, ...]:
@@ -128,7 +133,5 @@ def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> 
     return with_connection(with_own_pool(engine), end)
 
 
-def _set(connection: Connection, values: Mapping[str, str]) -> None:
-    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
-    with connection.begin():
-        connection.exec_driver_sql(f"SELECT {calls}")
+def _set(values: Mapping[str, str]) -> str:
+    return ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
