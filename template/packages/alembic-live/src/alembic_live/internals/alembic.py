@@ -191,6 +191,35 @@ def command_of(config: Config) -> str | None:
 # The history
 
 
+def version_folders(script: ScriptDirectory) -> list[Path]:
+    """The folders that Alembic reads revisions from. `ScriptDirectory.versions` is public, and fails
+    if there are several.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the list of them.
+    """
+    if len(script.version_locations) < 2:
+        return [Path(script.versions)]
+    require(FOLDERS)
+    return [Path(folder) for folder in script._version_locations]
+
+
+def files_in_folder(script: ScriptDirectory, folder: Path) -> list[Path]:
+    """The files among which Alembic looks for revisions in one of the folders, in its order.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not list them.
+    """
+    require(FOLDERS)
+    return [Path(path) for path in Script._list_py_dir(script, folder)]
+
+
+FOLDERS = (
+    attribute(LIBRARY, "alembic.script", "Script._list_py_dir"),
+    attribute(LIBRARY, "alembic.script", "ScriptDirectory._version_locations"),
+)
+
+
 def walked(
     script: ScriptDirectory, walk: Callable[[], Iterable[Script]], target: str, command: str
 ) -> list[Script]:

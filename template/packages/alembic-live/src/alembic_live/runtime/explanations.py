@@ -11,6 +11,9 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
 
 from alembic_live.errors import ConfigurationError
+from alembic_live.history.heads import advice_on as advice_on_heads
+from alembic_live.history.heads import newest
+from alembic_live.history.locations import folders_of, is_in
 from alembic_live.internals.alembic import (
     is_about_a_database_behind,
     is_about_an_unknown_revision,
@@ -96,13 +99,13 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
     if is_about_a_database_behind(error):
         return (
             "The database is not at the newest revision, so Alembic cannot compare it with the models. "
-            "First: uv run alembic upgrade head"
+            f"First: uv run alembic upgrade {newest(context.script)}"
         )
     if is_about_several_heads(error):
         heads = ", ".join(context.script.get_heads())
         return (
-            f"The history has several heads, {heads}, so the command cannot choose. Join them: "
-            "uv run alembic merge heads"
+            f"The history has several heads, {heads}, so the command cannot choose. "
+            f"{advice_on_heads(context.script)}"
         )
     if relative := relative_target_of(error):
         return explain_too_few_revisions(relative)
@@ -203,8 +206,8 @@ def _place_of(error: Exception) -> str | None:
 
 
 def _place_in_a_revision(frames: traceback.StackSummary) -> str | None:
-    folder = context.script.versions
+    folders = folders_of(context.script)
     places = [
-        f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename.startswith(folder)
+        f"{frame.filename}:{frame.lineno}" for frame in frames if is_in(folders, frame.filename)
     ]
     return places[-1] if places else None

@@ -16,8 +16,9 @@ from alembic.util import CommandError
 
 from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
-from alembic_live.history.files import RevisionFile, history_of, names_in
+from alembic_live.history.files import RevisionFile, history_of, names_in, write_text
 from alembic_live.history.graph import describe_unknown
+from alembic_live.history.locations import folders_of
 from alembic_live.internals.alembic import step_of
 from alembic_live.postgres.connection import make_engine
 from alembic_live.postgres.dump import Difference, comparable, differences, read_schema
@@ -114,14 +115,17 @@ def rehearse_removal(project: Project, file: RevisionFile, changed: Mapping[Path
     Raises:
         CommandError: it cannot be applied; the text says why.
     """
-    written = {path.name: text for path, text in changed.items()}
-    with changed_history(project, written) as folder, scratch_databases(project) as make:
-        (folder / file.path.name).unlink()
+    with (
+        changed_history(project, changed, without=file.path) as copies,
+        scratch_databases(project) as make,
+    ):
         scratch = make()
         try:
-            replay(project, scratch, "heads", versions=folder)
+            replay(project, scratch, "heads", versions=[*copies.values()])
         except CommandError as error:
-            reason = str(error).replace(str(folder), project.relative(project.versions))
+            reason = str(error)
+            for folder, copy in copies.items():
+                reason = reason.replace(str(copy), project.relative(folder))
             raise CommandError(
                 f"Without {file.revision} the history cannot be applied, so nothing was done: {reason}"
             ) from error
@@ -154,18 +158,38 @@ def rehearse_downgrade(project: Project, file: RevisionFile) -> list[Difference]
 
 
 @contextmanager
-def changed_history(project: Project, written: Mapping[str, str]) -> Iterator[Path]:
-    """A temporary copy of the folder of revisions, with some files added or changed.
+def changed_history(
+    project: Project, written: Mapping[Path, str], *, without: Path | None = None
+) -> Iterator[dict[Path, Path]]:
+    """Temporary copies of the folders of revisions, with some files added or changed. Each folder is
+    yielded with its copy.
 
     Args:
-        written: the texts of those files, by file name.
+        written: the texts of those files, by path in the project.
+        without: a file to leave out.
     """
+    script = project.script
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "versions"
-        shutil.copytree(project.versions, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for name, text in written.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        yield folder
+        copies = {
+            folder: Path(temporary).resolve() / str(number)
+            for number, folder in enumerate(folders_of(script))
+        }
+        for folder, copy in copies.items():
+            if folder.is_dir():
+                shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for path, text in written.items():
+            write_text(_copied(path, copies), text)
+        if without:
+            _copied(without, copies).unlink()
+        yield copies
+
+
+def _copied(path: Path, copies: Mapping[Path, Path]) -> Path:
+    """The place of a file in the copies. One that no folder contains is put into the first."""
+    for folder in sorted(copies, key=lambda each: len(each.parts), reverse=True):
+        if path.is_relative_to(folder):
+            return copies[folder] / path.relative_to(folder)
+    return next(iter(copies.values())) / path.name
 
 
 def downgrade_one(config: Config, revision: str) -> None:
