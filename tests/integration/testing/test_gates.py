@@ -50,7 +50,7 @@ def test_two_heads_are_caught(project: Project) -> None:
     first = project.versions[0].name.split("-")[1].split("_")[0]
     for name in ("one", "two"):
         project.alembic("revision", "-m", name, "--head", first, "--splice")
-    assert "uv run alembic merge heads" in fails(project, "test_the_history_has_one_head")
+    assert "uv run alembic merge " in fails(project, "test_the_history_has_one_head")
     project.alembic("merge", "heads", "-m", "join them")
     assert "7 passed" in project.run("pytest").stdout
 

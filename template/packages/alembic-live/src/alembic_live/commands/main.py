@@ -187,14 +187,33 @@ def _run_alembic(words: Sequence[str]) -> int:
 
     wants_traceback = "--raiseerr" in words
     named = _named_in(words)
+    config_file = None
     with _failures(wants_traceback=wants_traceback):
         if not {"-h", "--help"} & set(words):
             config_file = _config_file(named)
             add_to_path(config_file)  # Alembic itself takes the current folder
             words = words if named else ["--config", str(config_file), *words]
-        CommandLine(prog="db").main(["--raiseerr", *words])
+        try:
+            CommandLine(prog="db").main(["--raiseerr", *words])
+        except Exception as error:
+            if config_file and _sentence(error) is None:
+                _require_loadable(config_file)
+            raise
         return 0
     return 1
+
+
+def _require_loadable(config_file: Path) -> None:
+    """
+    Raises:
+        CommandError: a revision cannot be loaded; the text names its file and line.
+    """
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from alembic_live.history.graph import require_sound
+
+    require_sound(ScriptDirectory.from_config(Config(config_file)))
 
 
 @contextmanager

@@ -18,8 +18,12 @@ from alembic_live.project import Project
 from alembic_live.sql.quoting import word
 
 
-def require_sound(script: ScriptDirectory) -> None:
+def require_sound(script: ScriptDirectory, *, may_be_in_squash: bool = False) -> None:
     """Load every revision.
+
+    Args:
+        script: the history.
+        may_be_in_squash: whether an interrupted squash is allowed.
 
     Raises:
         CommandError: a revision cannot be loaded, follows one that does not exist, or has the id of
@@ -48,7 +52,7 @@ def require_sound(script: ScriptDirectory) -> None:
             case "unknown", text:
                 raise CommandError(f"Alembic warns about the revisions: {text}")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if not failure and len(script.get_heads()) > 1:
+    if not failure and not may_be_in_squash and len(script.get_heads()) > 1:
         _require_no_squash_in_progress(script)
     if failure:
         from alembic_live.sql.redaction import redacted_message  # only errors need it

@@ -82,6 +82,36 @@ def advice_on(script: ScriptDirectory) -> str:
     return f"They are branches that stay apart. {how_to_apply(script)}"
 
 
+def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upgrade: bool) -> str:
+    """Explain that a relative target, such as `-1`, has several meanings, and what to type.
+
+    Args:
+        script: the history.
+        current: the revisions of the database.
+        is_upgrade: whether the command is an upgrade.
+    """
+    at = sorted(current)
+    command = f"uv run alembic {'upgrade' if is_upgrade else 'downgrade'}"
+    for one in script.get_revisions(tuple(at)) if len(at) == 1 else ():
+        ways = sorted(one.nextrev) if is_upgrade else names_of(one.down_revision)
+        if len(ways) > 1:
+            what = "is followed by" if is_upgrade else "joins"
+            return (
+                f"{one.revision} {what} {' and '.join(ways)}, so a relative target is ambiguous. Name "
+                f"the revision: {command} {ways[0]}"
+            )
+    if len(at) > 1:
+        examples = f", or: {command} ".join(f"{each}@{'+' if is_upgrade else '-'}1" for each in at)
+        return (
+            f"The database is at {', '.join(at)}, so a relative target is ambiguous. Name the "
+            f"branch: {command} {examples}"
+        )
+    return (
+        f"The target does not name one revision. The database is at {', '.join(at) or 'base'}. "
+        "`uv run alembic history` lists the revisions to name."
+    )
+
+
 def _named(script: ScriptDirectory) -> str:
     """An example of a target that names one of the heads."""
     heads = script.get_heads()

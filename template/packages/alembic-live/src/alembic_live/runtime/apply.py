@@ -30,7 +30,9 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.schema import CreateSchema
 
 from alembic_live.history.graph import describe_unknown, replaced_by, unknown_revisions
+from alembic_live.history.heads import explain_ambiguity
 from alembic_live.internals.alembic import (
+    AmbiguousTargetError,
     configured_with,
     moves_the_database,
     option,
@@ -202,6 +204,11 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
         if not unknown:
             steps = steps_of(migration, current)
             return None if current and not steps else steps
+    except AmbiguousTargetError as error:
+        is_upgrade = command_of(context.config) != "downgrade"
+        raise CommandError(
+            explain_ambiguity(context.script, current, is_upgrade=is_upgrade)
+        ) from error
     finally:
         connection.rollback()  # Alembic begins the transactions
     replaced = replaced_by(context.script)

@@ -18,6 +18,7 @@ from alembic_live.internals.alembic import (
     is_about_a_database_behind,
     is_about_an_unknown_revision,
     is_about_several_heads,
+    overlap_in,
     relative_target_of,
 )
 from alembic_live.postgres.explanations import (
@@ -106,6 +107,13 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
         return (
             f"The history has several heads, {heads}, so the command cannot choose. "
             f"{advice_on_heads(context.script)}"
+        )
+    if overlap := overlap_in(error):
+        newest_one, others = overlap
+        return (
+            f"The version table has {newest_one} and also {others}, which it follows: the revisions "
+            f"were moved after they were applied. If the database has all of their changes: uv run "
+            f"alembic stamp --purge {newest_one}"
         )
     if relative := relative_target_of(error):
         return explain_too_few_revisions(relative)

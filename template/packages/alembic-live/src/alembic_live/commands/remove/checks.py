@@ -67,14 +67,20 @@ def require_unpublished(project: Project, file: RevisionFile) -> None:
         )
 
 
-def is_applied(project: Project, file: RevisionFile, files: Sequence[RevisionFile]) -> bool:
+def is_applied(
+    project: Project, file: RevisionFile, files: Sequence[RevisionFile], *, published: bool
+) -> bool:
     """Whether it is the newest revision in the project's database; False if it is not applied.
+
+    Args:
+        published: whether the user has said that it may be on the main branch.
 
     Raises:
         CommandError: that is unknown, or a later revision is applied.
     """
     name = file.revision
-    current = require_current_revisions(project, f"uv run db remove {word(name)} --offline")
+    typed = f"uv run db remove {word(name)}{' --published' if published else ''}"
+    current = require_current_revisions(project, f"{typed} --offline")
     known = {other.revision for other in files}
     if unknown := [revision for revision in current if revision not in known]:
         raise CommandError(
@@ -91,7 +97,7 @@ def is_applied(project: Project, file: RevisionFile, files: Sequence[RevisionFil
             f"{name} is applied to {project.migration_address}, and so is {', '.join(after)} after it, "
             f"so it cannot be removed. {_recipe(project, file)}\n"
             "If rows may be lost, as in a development database: uv run alembic downgrade "
-            f"{word(name)}, then uv run db remove {word(name)}"
+            f"{word(name)}, then {typed}"
         )
     return name in applied
 

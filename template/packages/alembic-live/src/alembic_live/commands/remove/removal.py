@@ -62,7 +62,7 @@ def remove_revision(
     require_no_dependents(project, file, files)
     if not published:
         require_unpublished(project, file)
-    applied = not offline and is_applied(project, file, files)
+    applied = not offline and is_applied(project, file, files, published=published)
     relinked = _relinked(file, files)
     changed = [parse_revision(text, path) for path, text in relinked.items()]
     warnings = []

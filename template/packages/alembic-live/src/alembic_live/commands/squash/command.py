@@ -75,9 +75,9 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
     """
     require_sources(project)
     script = project.script
+    require_sound(script, may_be_in_squash=True)
     if report := _finish(project, script):
         return report
-    require_sound(script)
     target = _target(script, to)
     folded = [*script.iterate_revisions(target.revision, "base")][::-1]
     if len(folded) == 1:
