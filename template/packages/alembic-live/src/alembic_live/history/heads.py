@@ -9,9 +9,7 @@ from alembic_live.history.graph import names_of
 
 
 def diverged_heads(script: ScriptDirectory) -> list[list[str]]:
-    """Groups of heads that follow a common revision and have the same branch labels: nobody has said
-    that they stay apart. Such heads usually come from a merge in git.
-    """
+    """Groups of heads that follow a common revision and have the same branch labels. Such heads usually come from a merge in git."""
     follows = {
         one.revision: names_of(one.down_revision) for one in script.walk_revisions("base", "heads")
     }

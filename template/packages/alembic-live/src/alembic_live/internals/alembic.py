@@ -141,6 +141,11 @@ def option(migration: MigrationContext, name: str) -> Any:
     return migration.opts.get(name)
 
 
+def only_read(migration: MigrationContext) -> None:
+    """Let Alembic create no version table. `current` does so by itself, and `check` does not."""
+    migration.opts["dont_mutate"] = True
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     logger = logging.getLogger(MigrationContext.__module__)

@@ -35,6 +35,7 @@ from alembic_live.internals.alembic import (
     AmbiguousTargetError,
     configured_with,
     moves_the_database,
+    only_read,
     option,
     steps_of,
 )
@@ -47,10 +48,11 @@ from alembic_live.runtime.autocommit import retried_statements
 from alembic_live.runtime.blockers import Blockers
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
-from alembic_live.runtime.program import command_of
+from alembic_live.runtime.program import command_of, may_write
 from alembic_live.runtime.retries import RETRIES, Retries
 from alembic_live.runtime.revision_transaction import RevisionTransaction
 from alembic_live.runtime.session import end_session, locked_session
+from alembic_live.runtime.several_statements import one_at_a_time
 from alembic_live.runtime.timeouts import timeouts
 from alembic_live.sql.quoting import word
 
@@ -97,6 +99,8 @@ def apply(project: Project) -> None:
 
 def _run_without_guards(migration: MigrationContext) -> None:
     """Run a command that writes SQL or leaves the database at its revision."""
+    if not may_write(context.config):
+        only_read(migration)
     create_schema(migration.version_table_schema)
     with context.begin_transaction():
         context.run_migrations()
@@ -132,6 +136,7 @@ def _run_with_guards(
         timeouts(
             connection, lock_wait=limits.lock_wait, statement=limits.statement_timeout, pid=pid
         ),
+        one_at_a_time(connection),
         blockers.watching(),
         retried_statements(connection, retries),
         transaction.kept(pending.steps),

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    NoInspectionAvailable,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 
 from alembic_live.errors import ConfigurationError
 from alembic_live.history.heads import advice_on as advice_on_heads
@@ -36,6 +41,10 @@ from alembic_live.runtime.program import command_of
 # procedure) and active_sql_transaction (VACUUM, CREATE INDEX CONCURRENTLY).
 _OUTSIDE_ONLY = ("2D000", "25001")
 
+READS = (
+    "The revision reads the database, and --sql has none. Write the SQL up to the revision before it "
+    "(--sql <from>:<to>), apply this revision with `uv run alembic upgrade`, and write the rest."
+)
 IN_A_BLOCK = (
     "Statements that cannot run in a transaction go into a block: "
     "with op.get_context().autocommit_block(): op.execute(…)."
@@ -87,6 +96,19 @@ def _errors_as_sentences() -> Iterator[None]:
         if place is None:
             raise
         raise CommandError(_explain_unsent_statement(error, place)) from error
+    except (AttributeError, TypeError) as error:
+        place = _place_of(error)
+        if place is None or not _needs_a_database(error):
+            raise
+        raise CommandError(f"{place}: {READS}") from error
+
+
+def _needs_a_database(error: Exception) -> bool:
+    """Whether a revision has asked the connection of `--sql`, whose queries have no result."""
+    return (
+        context.is_offline_mode()
+        and re.search("'(NoneType|MockConnection)'", str(error)) is not None
+    )
 
 
 def _is_alembics(error: BaseException) -> bool:
@@ -189,6 +211,8 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
             "begin() cannot begin a transaction, because Alembic has begun one for the revision. "
             f"{IN_A_SAVEPOINT} {IN_A_BLOCK.rstrip('.')}"
         )
+    if isinstance(error, NoInspectionAvailable) and context.is_offline_mode():
+        return f"{place}: {READS}"
     if context.is_offline_mode() and context.config.cmd_opts is None:
         return f"{place}: {text}."  # `db plan` and `db lint` say that it reads the database
     return f"{place}: {text}. Correct the revision, then run the command again."

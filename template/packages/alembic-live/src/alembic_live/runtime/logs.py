@@ -27,7 +27,8 @@ def configure_logging(config: Config) -> None:
             handler.setFormatter(Formatter(handler.formatter))
     sys.excepthook = show_exception
     stream = _Stream(sys.stdout, is_data=context.is_offline_mode())  # SQL is data
-    _show_errors_once(stream)
+    if not getattr(config.cmd_opts, "quiet", False):  # with it, they are only logged
+        _show_errors_once(stream)
     sys.stdout = cast(TextIO, stream)
 
 

@@ -96,6 +96,11 @@ def compares(config: Config) -> bool:
     return command_of(config) in ("revision", "check", None)
 
 
+def may_write(config: Config) -> bool:
+    """Whether the command in progress may write to the database. One without a name may."""
+    return command_of(config) not in ("check", "current")
+
+
 async def upgrade_to_head(project: Project) -> None:
     """Migrate the project's database to the head, as an application does when it starts. With
     `target = heads` in alembic.ini it migrates to all heads.

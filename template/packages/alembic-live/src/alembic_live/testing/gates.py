@@ -56,7 +56,7 @@ def history(alembic_project: Project, pytestconfig: pytest.Config) -> list[Scrip
 
 def test_the_history_has_one_head(alembic_project: Project, history: list[Script]) -> None:
     """`db migrate` is unambiguous, and head.txt names the head. With `target = heads` in alembic.ini
-    there may be several, in branches with labels or first revisions of their own.
+    there may be several, if their branches differ in their labels or first revisions.
     """
     del history  # which is sound
     problem = problem_with_heads(alembic_project.script, alembic_project.target)
