@@ -70,6 +70,21 @@ def test_a_type_that_a_downgrade_leaves_behind_is_caught(project: Project) -> No
     assert "type mood: only after the downgrade" in said
 
 
+def test_a_revision_without_a_way_back_needs_a_reason(project: Project) -> None:
+    write_revision(
+        project,
+        "    op.execute(\"CREATE TYPE mood AS ENUM ('good')\")\n    op.execute('DROP TYPE mood')\n",
+        "    raise NotImplementedError('Rows were merged.')\n",
+    )
+    project.alembic("revision", "-m", "another")
+    assert "7 passed" in project.run("pytest").stdout
+    [path] = project.path.glob("migrations/versions/*_by_hand.py")
+    edit(path, "('Rows were merged.')", "")
+    assert "cannot be undone: its downgrade() raises an error without a reason" in fails(
+        project, STAIRWAY
+    )
+
+
 def test_a_downgrade_that_takes_too_much_is_caught(project: Project) -> None:
     write_revision(project, "", '    op.drop_column("notes", "body")\n')
     said = fails(project, STAIRWAY)

@@ -31,9 +31,11 @@ from sqlalchemy.schema import CreateSchema
 
 from alembic_live.history.graph import describe_unknown, replaced_by, unknown_revisions
 from alembic_live.history.heads import explain_ambiguity
+from alembic_live.history.irreversible import require_reversible
 from alembic_live.internals.alembic import (
     AmbiguousTargetError,
     configured_with,
+    is_revision_step,
     moves_the_database,
     only_read,
     option,
@@ -98,7 +100,13 @@ def apply(project: Project) -> None:
 
 
 def _run_without_guards(migration: MigrationContext) -> None:
-    """Run a command that writes SQL or leaves the database at its revision."""
+    """Run a command that writes SQL or leaves the database at its revision.
+
+    Raises:
+        CommandError: it writes the downgrade of a revision that cannot be undone.
+    """
+    if migration.as_sql and moves_the_database(command_of(context.config)):
+        _require_reversible(steps_of(migration, migration.get_current_heads()))
     if not may_write(context.config):
         only_read(migration)
     create_schema(migration.version_table_schema)
@@ -193,12 +201,20 @@ class PendingSteps:
             )
 
 
+def _require_reversible(steps: Sequence[Any]) -> None:
+    """Refuse a downgrade before its first step, rather than in the middle."""
+    require_reversible(
+        step.revision for step in steps if is_revision_step(step) and not step.is_upgrade
+    )
+
+
 def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
     """The steps that the command has to take now. None if there is nothing to do, and the version
     table exists.
 
     Raises:
-        CommandError: the database has a revision that the code lacks.
+        CommandError: the database has a revision that the code lacks, the target is ambiguous, or a
+            revision cannot be undone.
     """
     connection = migration.connection
     assert connection is not None
@@ -208,6 +224,7 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = steps_of(migration, current)
+            _require_reversible(steps)
             return None if current and not steps else steps
     except AmbiguousTargetError as error:
         is_upgrade = command_of(context.config) != "downgrade"

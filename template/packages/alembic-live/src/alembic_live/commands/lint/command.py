@@ -20,6 +20,7 @@ from alembic_live.commands.lint.source import (
 from alembic_live.commands.lint.squawk import find_violations
 from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
+from alembic_live.history.irreversible import EXAMPLE, why_irreversible
 from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
 
@@ -140,7 +141,15 @@ def _check_file(revision: Script) -> Iterator[Finding]:
             down.lineno,
             "empty-downgrade",
             "The downgrade does not undo the upgrade.",
-            "write the statements that undo it; if it cannot be undone, raise an error that says so",
+            f"write the statements that undo it, or, if it cannot be undone: {EXAMPLE}",
+        )
+    elif down and why_irreversible(path) == "":
+        yield Finding(
+            path,
+            down.lineno,
+            "irreversible-without-a-reason",
+            "The downgrade raises an error that does not say why the revision cannot be undone.",
+            EXAMPLE,
         )
     for ignore in ignores_in(path):
         if not ignore.reason:

@@ -18,6 +18,7 @@ from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
 from alembic_live.history.files import RevisionFile, history_of, names_in, write_text
 from alembic_live.history.graph import describe_unknown
+from alembic_live.history.irreversible import cannot_be_undone, why_irreversible
 from alembic_live.history.locations import folders_of
 from alembic_live.internals.alembic import step_of
 from alembic_live.postgres.connection import make_engine
@@ -79,7 +80,7 @@ def is_applied(
         CommandError: that is unknown, or a later revision is applied.
     """
     name = file.revision
-    typed = f"uv run db remove {word(name)}{' --published' if published else ''}"
+    typed = _typed(file, published=published)
     current = require_current_revisions(project, f"{typed} --offline")
     known = {other.revision for other in files}
     if unknown := [revision for revision in current if revision not in known]:
@@ -137,13 +138,24 @@ def rehearse_removal(project: Project, file: RevisionFile, changed: Mapping[Path
             ) from error
 
 
-def rehearse_downgrade(project: Project, file: RevisionFile) -> list[Difference]:
+def rehearse_downgrade(
+    project: Project, file: RevisionFile, *, published: bool
+) -> list[Difference]:
     """Upgrade to a revision and downgrade it again in a scratch database. Returns the differences
     from the schema before.
+
+    Args:
+        published: whether the user has said that it may be on the main branch.
 
     Raises:
         CommandError: it cannot be upgraded or downgraded; the text says why.
     """
+    reason = why_irreversible(file.path)
+    if reason is not None:
+        raise CommandError(
+            f"{cannot_be_undone(file.revision, reason)} If rows may be lost, as in a development "
+            f"database: {_typed(file, published=published)} --offline, then uv run db reset"
+        )
     source = file.path.read_text(encoding="utf-8")
     with scratch_databases(project) as make:
         scratch = make()
@@ -211,8 +223,16 @@ def downgrade_one(config: Config, revision: str) -> None:
         script.run_env()
 
 
+def _typed(file: RevisionFile, *, published: bool) -> str:
+    """The command that the user has typed, without options that are about the terminal."""
+    return f"uv run db remove {word(file.revision)}{' --published' if published else ''}"
+
+
 def _recipe(project: Project, file: RevisionFile) -> str:
     """How to undo a revision in a new one."""
+    reason = why_irreversible(file.path)
+    if reason is not None:
+        return cannot_be_undone(file.revision, reason)
     lines = {}
     with suppress(SyntaxError):
         for function in ("upgrade", "downgrade"):

@@ -74,7 +74,7 @@ def remove_revision(
             f"{after} would follow {', '.join(file.follows) or 'nothing'} in place of {name}."
         )
     if applied:
-        if left := rehearse_downgrade(project, file):
+        if left := rehearse_downgrade(project, file, published=published):
             tell(f"The downgrade of {name} does not restore the schema from before its upgrade:")
             tell("\n".join(str(difference) for difference in left))
         warnings.append(

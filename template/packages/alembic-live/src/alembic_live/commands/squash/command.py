@@ -29,6 +29,7 @@ from alembic_live.history.files import write_text
 from alembic_live.history.git import git, remove, tracked
 from alembic_live.history.graph import names_of, replaced_by, require_sound, restore_of, title_of
 from alembic_live.history.head_file import record_heads
+from alembic_live.history.irreversible import why_irreversible
 from alembic_live.history.locations import folders_of, require_sources
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema
@@ -104,6 +105,11 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
         for one in folded:
             if data_changes_in(Path(one.path)):
                 tell(f"{one.revision} ({title_of(one)}) may change rows: {place_of(project, one)}")
+            if reason := why_irreversible(Path(one.path)):
+                tell(
+                    f"{one.revision} ({title_of(one)}) has no way back: {reason} The downgrade of "
+                    "the new revision drops the tables."
+                )
         rows = rows_in(old, wanted.schema)
         carry = partial(with_rows, project, source, folded, rows, wanted.schema, make)
         if data:
