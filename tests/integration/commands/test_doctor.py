@@ -123,7 +123,7 @@ def test_a_revision_that_the_code_does_not_have(project: Project, database: Data
 def test_several_heads(project: Project) -> None:
     for name in ("one", "two"):
         project.alembic("revision", "-m", name, "--head", "5f0e1c2d3a4b", "--splice")
-    assert "uv run alembic merge heads" in wrong(project)["heads"]
+    assert "uv run alembic merge " in wrong(project)["heads"]
 
 
 def test_branches_that_are_not_all_applied(project: Project) -> None:

@@ -1,15 +1,15 @@
-"""Commands follow what alembic.ini and env.py say: another folder, another version table. Where the
-history is in several folders, those that rewrite files refuse with a sentence.
-"""
+"""Commands follow what alembic.ini and env.py say: other folders, another version table."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from campaigns import campaign
 from edit import edit
 from project import Project, commit, run, said
-from removals import STAMPED, TABLES, prepared, rev
-from revisions import git, head, revision, write_revision
+from removals import STAMPED, TABLES, prepared, rev, undo
+from revisions import git, head, id_of, revision, write_revision
 from sample import NewProject
 from server import Database
 
@@ -109,25 +109,17 @@ def linked(project: Project) -> None:
     versions.symlink_to(project.path / "elsewhere")
 
 
-LOCATIONS = {
-    recursive: "alembic.ini sets recursive_version_locations",
-    second_folder: "alembic.ini sets version_locations",
-    old_separator: "alembic.ini sets version_locations",
-    bases_apart: "alembic.ini sets version_locations",
-    in_pyproject: "pyproject.toml sets version_locations",
-    sourceless: "alembic.ini sets sourceless",
-    subfolders_by_date: "alembic.ini sets recursive_version_locations",
-    linked: "migrations/versions is a symbolic link",
-}
-# What works instead is said, too.
-COMMANDS = {
-    "remove {c} --yes": "uv run alembic downgrade",
-    "remove {c} --offline --yes": "uv run alembic downgrade",
-    "rebase --applied": "uv run alembic merge heads",
-    "squash --yes": "keep the history",
-    "baseline --yes": "uv run alembic stamp head",
-    "record_head": "delete head.txt",
-}
+def find(project: Project, revision: str) -> Path:
+    """The file of a revision, wherever it is."""
+    pattern = re.compile(rf'^revision.* = "{revision}"$', re.MULTILINE)
+    [path] = (path for path in project.path.rglob("*.py") if pattern.search(path.read_text()))
+    return path
+
+
+def rev_in(project: Project, folder: str) -> str:
+    """The id of the one revision in a folder."""
+    [path] = (project.path / folder).glob("*.py")
+    return id_of(path)
 
 
 def everything(project: Project) -> dict[str, bytes]:
@@ -137,34 +129,81 @@ def everything(project: Project) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
-@campaign(
-    ("move", "setting"),
-    {move.__name__: (move, setting) for move, setting in LOCATIONS.items()},
-    keep=["second_folder", "in_pyproject", "linked"],
-)
-def test_files_elsewhere_are_named_and_nothing_is_touched(
-    project: Project, database: Database, move: Callable[[Project], None], setting: str
+LOCATIONS = [
+    *(recursive, second_folder, old_separator, bases_apart, in_pyproject, subfolders_by_date),
+    linked,
+]
+
+
+@campaign("move", LOCATIONS, keep=[second_folder, recursive])
+def test_a_history_in_several_folders_is_worked_on(
+    project: Project, database: Database, move: Callable[[Project], None]
 ) -> None:
-    c = rev(project, "c")
+    a, b, c = (rev(project, name) for name in "abc")
     move(project)
-    before, stamped = everything(project), database.query(STAMPED)
-    for command, instead in COMMANDS.items():
-        done = project.db(*command.format(c=c).split(), ok=False)
-        text = " ".join(said(done).split())
-        assert done.returncode == 1, text
-        assert setting in text
-        assert "supports one folder of revisions" in text
-        assert instead in text
-        assert "Traceback" not in text
+    project.db("record_head")
+    commit(project.path)
+    heads = sorted(line.split()[0] for line in project.alembic("heads").stdout.splitlines())
+    assert sorted(head(project).split()) == heads
+    assert "edited" not in said(project.db("lint", ok=False))
+    removed = project.db("remove", c, "--yes")
+    assert (b,) in database.query(STAMPED)
+    assert database.query(TABLES) == [("a",), ("b",)]
+    assert c not in project.alembic("history").stdout
+    undo(project, removed)
+    project.alembic("upgrade", "heads")
+    lost = find(project, c)
+    lost.unlink()
+    repaired = project.db("remove", c, "--downgrade", "--yes")
+    assert database.query(TABLES) == [("a",), ("b",)]
+    undo(project, repaired)
+    assert find(project, c) == lost
+    project.alembic("upgrade", "heads")
+    project.alembic("revision", "-m", "side", f"--head={b}", "--splice", "--rev-id=0000side")
+    project.db("rebase", "--onto", c)
+    assert f"{c} -> 0000side" in project.alembic("history").stdout
+    commit(project.path)
+    squashed = project.db("squash", "--to", "0000side", "--yes")
+    assert a not in project.alembic("history").stdout
+    undo(project, squashed)
+    assert a in project.alembic("history").stdout
+
+
+def test_an_error_names_its_place_in_any_folder(project: Project) -> None:
+    second_folder(project)
+    path = find(project, rev_in(project, "more"))
+    project.alembic("downgrade", "-1")
+    edit(path, "CREATE TABLE public.c ()", "CREATE TABLE public.a ()")
+    text = said(project.alembic("upgrade", "head", ok=False))
+    assert f"{path}:" in text
+    assert 'relation "a" already exists' in text
+
+
+@pytest.mark.parametrize("command", ["remove {c} --yes", "rebase --applied", "squash --yes"])
+def test_a_revision_without_a_source_is_not_rewritten(project: Project, command: str) -> None:
+    c = rev(project, "c")
+    sourceless(project)
+    before = everything(project)
+    text = said(project.db(*command.format(c=c).split(), ok=False))
+    assert "_c.pyc has no source" in text
+    assert "Nothing was changed" in text
     assert everything(project) == before
-    assert database.query(STAMPED) == stamped
-    assert database.query(TABLES) == [("a",), ("b",), ("c",)]
+    assert f"{c}\n" in said(project.db("record_head"))
+    assert f"{c} (head)" in project.db("status").stdout
+    assert c in project.db("plan", "base:head").stdout
+    project.db("lint", ok=False)
+
+
+def test_a_folder_that_alembic_does_not_read_is_said(project: Project) -> None:
+    edit(project.path / "alembic.ini", "file_template = ", "file_template = %%(year)d/")
+    text = said(project.alembic("revision", "-m", "unread", ok=False))
+    assert "recursive_version_locations = true" in text
 
 
 def test_from_a_folder_below_the_settings_of_the_project_count(project: Project) -> None:
     in_pyproject(project)
-    done = project.db("record_head", ok=False, cwd=project.models)
-    assert "pyproject.toml sets version_locations" in said(done)
+    project.db("record_head", cwd=project.models)
+    assert head(project) == rev_in(project, "more")
 
 
 def test_another_ini_file_is_read_where_it_is_named(project: Project) -> None:

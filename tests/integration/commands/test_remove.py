@@ -201,7 +201,7 @@ def test_what_the_others_need_stays(project: Project) -> None:
 
 BAD_DOWNGRADES = {
     "op.execute('DROP TABLE nowhere')": 'table "nowhere" does not exist',
-    "raise NotImplementedError('Rows were merged.')": "cannot be downgraded: Rows were merged.",
+    "raise NotImplementedError('Rows were merged.')": "cannot be undone: Rows were merged.",
 }
 
 

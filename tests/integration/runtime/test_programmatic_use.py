@@ -163,6 +163,44 @@ async def test_an_open_transaction_is_refused(project: Project, database: Databa
     assert tables(database) == []
 
 
+async def test_commands_that_only_read_work_in_a_transaction(
+    project: Project, database: Database
+) -> None:
+    run_command(project, command.upgrade, "head")
+    engine = create_async_engine(database.address().url)
+
+    def look(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE of_the_program ()")
+        run_command(project, command.current, connection=connection)
+        with pytest.raises(CommandError, match="of_the_program"):
+            run_command(project, command.check, connection=connection)
+        connection.exec_driver_sql("DROP TABLE of_the_program")
+        run_command(project, command.check, connection=connection)
+        connection.exec_driver_sql("CREATE TABLE kept ()")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(look)
+    await engine.dispose()
+    assert tables(database) == sorted([*MIGRATED, "kept"])
+
+
+async def test_a_look_at_a_database_without_a_version_table_leaves_it_so(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    engine = create_async_engine(database.address().url)
+
+    def look(connection: Connection) -> None:
+        run_command(project, command.current, connection=connection)
+        with pytest.raises(CommandError, match="not at the newest revision"):
+            run_command(project, command.check, connection=connection)
+
+    async with engine.begin() as connection:
+        await connection.run_sync(look)
+    await engine.dispose()
+    assert tables(database) == []
+
+
 SESSION = """
     SELECT name, setting FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout',
     'client_connection_check_interval') UNION ALL

@@ -12,7 +12,7 @@ from alembic_live.history.files import (
     names_in,
     newest_of,
     parse_revision,
-    read_revision_files,
+    read_revisions_in,
     with_down_revision,
     write_text,
 )
@@ -126,7 +126,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_the_files_that_alembic_reads_are_read(project: Project) -> None:
-    assert [file.revision for file in read_revision_files(project.versions)] == ["a", "b"]
+    assert [file.revision for file in read_revisions_in(project.versions)] == ["a", "b"]
 
 
 def test_the_head_is_recorded(project: Project) -> None:

@@ -5,6 +5,7 @@ from alembic_live.sql.statement_kinds import (
     ending_statement,
     is_concurrent,
     may_commit_midway,
+    separate_statements,
 )
 from alembic_live.sql.statements import (
     Name,
@@ -116,3 +117,26 @@ def test_what_works_concurrently(sql: str, expected: bool) -> None:
 )
 def test_what_may_commit_midway(sql: str, expected: bool) -> None:
     assert may_commit_midway(sql) is expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1", ["SELECT 1"]),
+        ("SELECT 1;", ["SELECT 1;"]),
+        ("SELECT 1; -- and no more", ["SELECT 1"]),
+        ("CREATE TABLE a (); CREATE TABLE b ();", ["CREATE TABLE a ()", "CREATE TABLE b ()"]),
+        ("SELECT ';x'; SELECT $$;x$$", ["SELECT ';x'", "SELECT $$;x$$"]),
+        ("DO $$ BEGIN NULL; END $$; SELECT 2", ["DO $$ BEGIN NULL; END $$", "SELECT 2"]),
+        # Where a string ends depends on a setting of the server; the body has semicolons of its own.
+        (r"SELECT '\'; SELECT 2", [r"SELECT '\'; SELECT 2"]),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END",
+            ["CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END"],
+        ),
+        ("; ;", ["; ;"]),
+    ],
+)
+def test_a_string_is_separated_into_its_statements(sql: str, expected: list[str]) -> None:
+    found = separate_statements(sql)
+    assert [each.rstrip("; ") for each in found] == [each.rstrip("; ") for each in expected]

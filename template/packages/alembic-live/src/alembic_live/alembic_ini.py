@@ -69,6 +69,20 @@ def url_in(config_file: Path) -> str:
     return url
 
 
+def target_in(config_file: Path) -> str:
+    """What `db migrate` upgrades to: `head`, or `heads` for a history with several.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or names something else.
+    """
+    target = read_ini(config_file).get(SECTION, "target", fallback="head")
+    if target not in ("head", "heads"):
+        raise ConfigurationError(
+            f"{config_file}: target in [{SECTION}] is head or heads, and not {target}."
+        )
+    return target
+
+
 def add_to_path(config_file: Path) -> None:
     """Put the folders of Alembic's prepend_sys_path before others. Alembic starts from the current
     folder, and this from the file's. Without the setting it is the folder of the file.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from alembic_live.address import Address
-from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, url_in
+from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, target_in, url_in
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.limits import Limits
@@ -255,6 +255,15 @@ class Project:
         return Config(self.config_file, toml_file=self.folder / "pyproject.toml")
 
     @property
+    def target(self) -> str:
+        """What `db migrate` and `upgrade_to_head` upgrade to: `head` or `heads`.
+
+        Raises:
+            ConfigurationError: alembic.ini names something else.
+        """
+        return target_in(self.config_file)
+
+    @property
     def script(self) -> ScriptDirectory:
         """The history of revisions, read from the files each time."""
         from alembic.script import ScriptDirectory
@@ -263,7 +272,11 @@ class Project:
 
     @property
     def versions(self) -> Path:
-        """The folder of new revisions."""
+        """The folder of revisions. `history.locations` knows all of them, if there are several.
+
+        Raises:
+            CommandError: there are several.
+        """
         return Path(self.script.versions)
 
     @property

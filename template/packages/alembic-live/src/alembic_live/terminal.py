@@ -1,5 +1,7 @@
 """Messages and questions for the user of a terminal."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -80,6 +82,16 @@ def be_quiet() -> None:
     """Print no more messages."""
     global _quiet
     _quiet = True
+
+
+def end_stdout() -> int:
+    """Write nothing more to stdout, whose reader has ended, and return the exit code of a program that
+    a closed pipe ends. Without this, Python complains at its end.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def as_data(text: str) -> str:

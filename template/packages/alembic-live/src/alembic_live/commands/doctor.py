@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.commands.roles import problem_with_application_role
 from alembic_live.errors import ConfigurationError
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
+from alembic_live.history.heads import diverged_heads, effective_heads, newest, problem_with_heads
 from alembic_live.internals.alembic import walked
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import make_engine, with_connection
@@ -231,14 +232,9 @@ def _revisions(project: Project, connection: Connection) -> Iterator[Check]:
     script = project.script
     require_sound(script)
     current = revisions_in(project, connection)
-    heads = script.get_heads()
-    if len(heads) > 1 and not set(current) >= set(heads):
-        yield Check(
-            "heads",
-            False,
-            f"The history has several heads, {', '.join(heads)}, so `upgrade head` fails. "
-            "Merge them: uv run alembic merge heads",
-        )
+    problem = problem_with_heads(script, project.target)
+    if problem and (diverged_heads(script) or not set(current) >= effective_heads(script)):
+        yield Check("heads", False, problem)
     unknown = unknown_revisions(script, current)
     pending = partial(script.iterate_revisions, "heads", current, implicit_base=True)
     if unknown:
@@ -256,7 +252,7 @@ def _revisions(project: Project, connection: Connection) -> Iterator[Check]:
             "revision",
             False,
             f"{len(steps)} {'revision is' if len(steps) == 1 else 'revisions are'} not applied: "
-            "uv run alembic upgrade head",
+            f"uv run alembic upgrade {newest(script)}",
         )
     else:
         yield Check("revision", True, f"{one_line(', '.join(current)) or 'none'} (head)")

@@ -13,6 +13,7 @@ from alembic.util import CommandError
 from alembic_live.address import Address
 from alembic_live.autogenerate.from_scratch.restore import persistent_differences
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
+from alembic_live.history.heads import newest
 from alembic_live.postgres.dump import (
     UNMANAGED_KINDS,
     Difference,
@@ -85,7 +86,7 @@ def drift(project: Project, *, ignored: Sequence[str] = ()) -> tuple[list[Differ
     if not current:
         raise CommandError(
             f"There is no revision in {address}, so there is nothing to compare it with. If the "
-            "database is new: uv run alembic upgrade head. If its tables are older than Alembic: "
+            f"database is new: uv run alembic upgrade {newest(script)}. If its tables are older than Alembic: "
             "uv run db baseline"
         )
     if unknown := unknown_revisions(script, current):
@@ -102,7 +103,7 @@ def drift(project: Project, *, ignored: Sequence[str] = ()) -> tuple[list[Differ
 
 
 def differences_from_history(
-    project: Project, database: Address, *revisions: str, name: str, versions: Path | None = None
+    project: Project, database: Address, *revisions: str, name: str, versions: Sequence[Path] = ()
 ) -> list[Difference]:
     """The differences between a database and the schema that the history creates, in the schemas
     that the history uses. Privileges are not compared: revisions do not manage them.
@@ -111,7 +112,7 @@ def differences_from_history(
         database: the database to compare.
         revisions: the ids of the revisions to compare it with.
         name: the name of the history in the differences.
-        versions: the folder of the revisions, if it is not the project's.
+        versions: the folders of the revisions, if these are not the project's.
 
     Raises:
         CommandError: a revision fails; the text names it and the reason.

@@ -14,6 +14,7 @@ from alembic_live.alembic_ini import add_to_path, find_config_file, why_unreadab
 from alembic_live.errors import ConfigurationError
 from alembic_live.interruption import ended_by_signals, exit_at_sigterm
 from alembic_live.project import load_project
+from alembic_live.terminal import end_stdout
 
 # For each command, its module and its help text. A module is imported only when its command runs.
 COMMANDS = {
@@ -46,7 +47,8 @@ OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x")
 
 def main() -> None:
     """Run the command in sys.argv. Exits with 0 for success, 1 for a failure or a finding, 2 for
-    wrong usage, and 130 or 143 for a signal.
+    wrong usage, 130 or 143 for a signal, and
+    141 if the reader of stdout has ended, such as `head`.
     """
     command = _command_in(sys.argv[1:])
     ends_by_signal = command in ("migrate", "upgrade", "downgrade", "stamp")
@@ -57,8 +59,11 @@ def main() -> None:
         else:
             exit_at_sigterm()
             code = run(sys.argv[1:])
+        sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130  # as shells do
+    except BrokenPipeError:
+        code = end_stdout()
     sys.exit(code)
 
 
@@ -187,14 +192,33 @@ def _run_alembic(words: Sequence[str]) -> int:
 
     wants_traceback = "--raiseerr" in words
     named = _named_in(words)
+    config_file = None
     with _failures(wants_traceback=wants_traceback):
         if not {"-h", "--help"} & set(words):
             config_file = _config_file(named)
             add_to_path(config_file)  # Alembic itself takes the current folder
             words = words if named else ["--config", str(config_file), *words]
-        CommandLine(prog="db").main(["--raiseerr", *words])
+        try:
+            CommandLine(prog="db").main(["--raiseerr", *words])
+        except Exception as error:
+            if config_file and _sentence(error) is None:
+                _require_loadable(config_file)
+            raise
         return 0
     return 1
+
+
+def _require_loadable(config_file: Path) -> None:
+    """
+    Raises:
+        CommandError: a revision cannot be loaded; the text names its file and line.
+    """
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from alembic_live.history.graph import require_sound
+
+    require_sound(ScriptDirectory.from_config(Config(config_file)))
 
 
 @contextmanager
@@ -202,6 +226,8 @@ def _failures(*, wants_traceback: bool) -> Iterator[None]:
     """Print an error that the user can correct to stderr, without a traceback, and leave the block."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of stdout has ended
     except Exception as error:
         text = None if wants_traceback else _sentence(error)
         if text is None:

@@ -1,4 +1,4 @@
-"""`db migrate`: upgrade to the head revision."""
+"""`db migrate`: upgrade to the head revision, or to all heads."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -20,9 +20,9 @@ def run_in(config_file: Path, arguments: Namespace) -> int:
         return 0
     from alembic.config import CommandLine
 
-    from alembic_live.alembic_ini import add_to_path
+    from alembic_live.alembic_ini import add_to_path, target_in
 
     add_to_path(config_file)  # Alembic itself takes the current folder
-
-    CommandLine(prog="db").main(["--raiseerr", "--config", str(config_file), "upgrade", "head"])
+    target = target_in(config_file)
+    CommandLine(prog="db").main(["--raiseerr", "--config", str(config_file), "upgrade", target])
     return 0

@@ -2,29 +2,26 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from pathlib import Path
 
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from alembic_live.history.files import (
     RevisionFile,
-    heads_of,
     history_of,
-    read_revision_files,
     with_down_revision,
     write_text,
 )
-from alembic_live.history.git import files_in_commit, main_branch
-from alembic_live.history.graph import require_sound
+from alembic_live.history.git import files_in_commit, main_branch, try_git
+from alembic_live.history.graph import require_sound, revision_files
 from alembic_live.history.head_file import record_heads
-from alembic_live.history.locations import require_one_folder
+from alembic_live.history.heads import diverged_heads, newest
+from alembic_live.history.locations import folders_of, require_sources
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import require_current_revisions
+from alembic_live.sql.quoting import word
 from alembic_live.terminal import tell
-
-INSTEAD = (
-    "Set down_revision in the first revision of your branch to the other head by hand, or merge the "
-    "heads: uv run alembic merge heads"
-)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,30 +59,75 @@ def rebase(project: Project, *, onto: str | None, applied: bool) -> list[str]:
 
     Raises:
         CommandError: the main branch's head is unknown, a revision that moves is applied to the
-            database, or Alembic reads revisions from several folders. Nothing is changed.
+            database, or a revision has no source. Nothing is changed.
     """
-    require_one_folder(project, instead=INSTEAD)
-    require_sound(project.script)
-    files = read_revision_files(project.versions)
-    heads = heads_of(files)
-    if len(heads) < 2:
-        record_heads(project)
-        return ["The history already has one head. Nothing to do."]
-    base = onto or _head_on_main_branch(project, files, heads)
-    if base not in heads:
-        raise CommandError(f"--onto {base}: the heads are {', '.join(heads)}.")
-    moving = [_branch(files, head, base) for head in heads if head != base]
+    require_sources(project)
+    script = project.script
+    require_sound(script)
+    diverged = diverged_heads(script)
+    if onto:
+        diverged = [_with_head(script, diverged, onto)]
+    if not diverged:
+        settled = _recorded(project)
+        nothing = "The history already has one head"
+        if len(script.get_heads()) > 1:
+            nothing = (
+                "The heads stay apart: their branches differ in their labels or first revisions"
+            )
+        return [f"{nothing}. Nothing to do.", *_how_to_settle(project, settled)]
+    files = revision_files(project)
+    moves = []
+    for heads in diverged:
+        base = onto or _head_on_main_branch(project, files, heads)
+        for branch in [_branch(files, head, base) for head in heads if head != base]:
+            moves.append((branch, base))
+            base = branch.head
     if not applied:
-        _require_not_applied(project, moving)
+        _require_not_applied(project, [branch for branch, _ in moves])
     report = []
-    for branch in moving:
+    for branch, base in moves:
         first = branch.files[0]
         source = with_down_revision(first.path.read_text(encoding="utf-8"), [base])
         write_text(first.path, source)
         report.append(f"{first.revision} now follows {base} ({project.relative(first.path)}).")
-        base = branch.head
+    changed = [branch.files[0].path for branch, _ in moves] + _recorded(project)
+    return [
+        *report,
+        *_how_to_settle(project, changed),
+        f"Next: uv run alembic upgrade {newest(project.script)}, and uv run pytest",
+    ]
+
+
+def _with_head(script: ScriptDirectory, diverged: list[list[str]], head: str) -> list[str]:
+    """The diverged heads that one belongs to.
+
+    Raises:
+        CommandError: there is no such head, or no other has diverged from it.
+    """
+    if head not in script.get_heads():
+        raise CommandError(f"--onto {head}: the heads are {', '.join(script.get_heads())}.")
+    for heads in diverged:
+        if head in heads:
+            return heads
+    raise CommandError(f"--onto {head}: no other head has diverged from it.")
+
+
+def _recorded(project: Project) -> list[Path]:
+    """Write head.txt if it differs. Returns its path if it did, or if git has a conflict in it."""
+    path = project.head_file
+    before = path.read_bytes() if path.exists() else None
     record_heads(project)
-    return [*report, "Next: uv run alembic upgrade head, and uv run pytest"]
+    if not path.exists():
+        return []
+    in_conflict = try_git(project, "ls-files", "--unmerged", "--", project.relative(path))
+    return [path] if in_conflict or path.read_bytes() != before else []
+
+
+def _how_to_settle(project: Project, changed: list[Path]) -> list[str]:
+    """How to tell git about changed files, if it has a repository. That ends a conflict in them."""
+    if not changed or not try_git(project, "rev-parse", "--git-dir"):
+        return []
+    return [f"To tell git: git add -- {' '.join(word(project.relative(path)) for path in changed)}"]
 
 
 def _head_on_main_branch(project: Project, files: list[RevisionFile], heads: list[str]) -> str:
@@ -95,7 +137,7 @@ def _head_on_main_branch(project: Project, files: list[RevisionFile], heads: lis
             f"The heads are {', '.join(heads)}, and git has no main branch that tells which of them "
             "comes first. Name it: uv run db rebase --onto <head>"
         )
-    published = files_in_commit(project, main, project.versions)
+    published = files_in_commit(project, main, folders_of(project.script))
     on_main = [file.revision for file in files if file.path in published and file.revision in heads]
     if len(on_main) != 1:
         which = "none of them is" if not on_main else f"{' and '.join(on_main)} are"
@@ -112,16 +154,11 @@ def _branch(files: list[RevisionFile], head: str, base: str) -> Branch:
     shared = set(history_of(by_id, base))
     own = [name for name in history_of(by_id, head) if name not in shared]
     first = by_id[own[-1]]
-    if not first.follows:
-        raise CommandError(
-            f"{first.revision} has no down_revision, so its history has nothing in common with that "
-            f"of {base}. If that is intended, use `upgrade heads`. Otherwise set its down_revision "
-            "by hand."
-        )
     if any(len(by_id[name].follows) > 1 for name in own):
         raise CommandError(
             f"There is a merge between {first.revision} and {head}, so their revisions are not one "
-            "line that can be moved. Merge the heads: uv run alembic merge heads"
+            "line that can be moved. Merge the heads: uv run alembic merge "
+            f"{base} {head}"
         )
     return Branch(head, [by_id[name] for name in reversed(own)])
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from alembic_live.alembic_ini import read_ini
 from alembic_live.errors import ConfigurationError
-from alembic_live.history.files import read_revision_files
+from alembic_live.history.files import read_revisions_in
 from alembic_live.history.head_file import record_heads, write_heads
 from alembic_live.project import HEAD_FILE, load_project
 from alembic_live.terminal import tell
 
-INSTEAD = "Remove record_head from the hooks in alembic.ini, and delete head.txt."
 OTHER_FOLDERS = ("version_locations", "recursive_version_locations", "sourceless")
 
 
@@ -29,13 +28,14 @@ def run_in(config_file: Path, arguments: Namespace) -> int:
         # Every `alembic revision` waits for this, so it imports neither Alembic nor the service.
         versions = Path(file).parent
         path = versions.parent / HEAD_FILE
-        heads, folder = write_heads(path, read_revision_files(versions)), config_file.parent
+        heads, folder = write_heads(path, read_revisions_in(versions)), config_file.parent
         shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path
     else:
-        from alembic_live.history.locations import require_one_folder
+        from alembic_live.history.locations import require_read
 
         project = load_project(config_file)
-        require_one_folder(project, instead=INSTEAD)
+        if file:
+            require_read(project.script, Path(file).resolve())
         heads, shown = record_heads(project, asked=True), project.relative(project.head_file)
     tell(f"{shown}: {heads.strip() or 'no revision yet'}")
     return 0

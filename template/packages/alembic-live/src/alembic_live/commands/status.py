@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from sqlalchemy import Connection
 
 from alembic_live.history.graph import require_sound
+from alembic_live.history.heads import effective_heads
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.printable import one_line
 from alembic_live.project import Project
@@ -46,8 +47,10 @@ def describe_database(project: Project) -> dict[str, str]:
     at = ", ".join(current)
     if not heads:
         revision = "none; the project has no revisions yet"
-    elif set(current) == set(heads):
+    elif set(current) == effective_heads(script):
         revision = f"{at} (head)"
+    elif len(heads) > 1:
+        revision = f"{at or 'none'}; the heads are {', '.join(heads)}"
     else:
         revision = f"{at or 'none'}; the head is {', '.join(heads)}"
     return {"database": str(address), "server": f"PostgreSQL {version}", "revision": revision}

@@ -1,6 +1,7 @@
 """Deleted files of revisions, restored from git."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ from alembic_live.history.files import (
     names_in,
     parse_revision,
 )
-from alembic_live.history.git import main_branch, try_git
+from alembic_live.history.git import main_branch, root_of, try_git
+from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
 from alembic_live.sql.quoting import word
 
@@ -56,18 +58,20 @@ def _in_git(project: Project, revision: str) -> Iterator[DeletedRevision]:
         if found := _parsed(project, revision, name, try_git(project, "show", f":./{name}")):
             yield found._replace(restore=f"git checkout -- {word(name)}")
     for which in ((), ("--all", "--reflog")):
-        for name in _log(
-            project, "--format=", "--name-only", "--relative", "-z", f"-S{revision}", *which
-        ):
-            for commit in _log(project, "--format=%H%x00", "--diff-filter=AM", *which, path=name):
+        changed = ("--format=", "--name-only", "--no-relative", "-z", f"-S{revision}")
+        for path in _log(project, *changed, *which, paths=_folders(project)):
+            name = os.path.relpath(root_of(project) / path, project.folder)
+            for commit in _log(
+                project, "--format=%H%x00", "--diff-filter=AM", *which, paths=[name]
+            ):
                 if found := _parsed(
                     project, revision, name, try_git(project, "show", f"{commit}:./{name}")
                 ):
                     yield found._replace(restore=f"git checkout {commit[:12]} -- {word(name)}")
 
 
-def _log(project: Project, *options: str, path: str | None = None) -> list[str]:
-    """The output of `git log` about a path, newest first and without duplicates.
+def _log(project: Project, *options: str, paths: Sequence[str]) -> list[str]:
+    """The output of `git log` about paths, newest first and without duplicates.
 
     A merge can have changes that none of its parents has: it often includes a rebase of revisions.
     Git shows them with `-m` only, and a setting can limit that to one parent.
@@ -78,21 +82,28 @@ def _log(project: Project, *options: str, path: str | None = None) -> list[str]:
         *("log", "-m", "--full-history", "--topo-order", "--no-renames", "--no-color"),
         *options,
         "--",
-        path or project.relative(project.versions),
+        *paths,
     )
     return list(dict.fromkeys(filter(None, listed.replace("\n", "").split("\0"))))
 
 
 def _files_with(project: Project, revision: str, where: str) -> list[str]:
     """The files of the index or of a branch that contain the id."""
-    listed = try_git(project,
-        "grep", "--no-color", "-lzF", "-e", revision, where, "--", project.relative(project.versions)
-    )  # fmt: skip
+    listed = try_git(
+        project, "grep", "--no-color", "-lzF", "-e", revision, where, "--", *_folders(project)
+    )
     return [name for name in listed.split("\0") if name]
 
 
+def _folders(project: Project) -> list[str]:
+    """The folders of revisions in the repository: git refuses to look at others."""
+    root = root_of(project)
+    folders = folders_of(project.script)
+    return [project.relative(folder) for folder in folders if folder.is_relative_to(root)]
+
+
 def _parsed(project: Project, revision: str, name: str, source: str) -> DeletedRevision | None:
-    path = project.folder / name
+    path = Path(os.path.normpath(project.folder / name))
     try:
         file = parse_revision(source, path)
     except UnreadableRevisionError:

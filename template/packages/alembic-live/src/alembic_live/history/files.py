@@ -58,24 +58,37 @@ def names_in(source: str, attribute: str) -> tuple[str, ...]:
     return _names(_values(source).get(attribute)) or ()
 
 
-def read_revision_files(versions: Path) -> list[RevisionFile]:
-    """All revisions of a folder, in the order of their file names.
+def read_revisions_in(folder: Path) -> list[RevisionFile]:
+    """All revisions of one folder, in the order of their file names. `graph.revision_files` reads
+    those of a project, which may be in several folders.
 
     Raises:
         UnreadableRevisionError: a file is not in Alembic's format.
     """
-    # Alembic skips the same files: those of a package, and the lock files of editors.
     return [
         read_revision_file(path)
-        for path in sorted(versions.glob("*.py"))
-        if not path.name.startswith(("__init__", ".#"))
+        for path in sorted(folder.glob("*.py"))
+        if is_revision_name(path.name)
     ]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file atomically. Its compiled form is removed: Python would use it if the new file
-    has the same length and the same time in seconds.
+def is_revision_name(name: str, *, compiled: bool = False) -> bool:
+    """Whether Alembic loads a file of this name. It skips those of a package, and the lock files of
+    editors.
+
+    Args:
+        name: the name.
+        compiled: whether it loads compiled files too.
     """
+    endings = (".py", ".pyc") if compiled else (".py",)
+    return name.endswith(endings) and not name.startswith(("__init__", ".#"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically, and its folder if that is missing. Its compiled form is removed: Python
+    would use it if the new file has the same length and the same time in seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)

@@ -1,5 +1,6 @@
 """Queries and changes in the project's git repository."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,24 +45,26 @@ def has_commit(project: Project, revision: str) -> bool:
     return done is not None and done.returncode == 0
 
 
-def tracked(project: Project, folder: Path) -> set[Path]:
-    """The files of a folder that git tracks. Empty without a repository."""
-    done = _run(project, "ls-files", "-z", "--", str(folder))
-    if done is None or done.returncode != 0:
-        return set()
-    return {project.folder / name for name in done.stdout.split("\0") if name}
+def tracked(project: Project, *folders: Path) -> set[Path]:
+    """The files of folders that git tracks. Empty without a repository, and for a folder outside."""
+    listed = (try_git(project, "ls-files", "-z", "--", str(folder)) for folder in folders)
+    return {_path(project, name) for names in listed for name in names.split("\0") if name}
 
 
-def files_in_commit(project: Project, commit: str, folder: Path) -> set[Path]:
-    """The files that a folder has in a commit.
+def files_in_commit(project: Project, commit: str, folders: Sequence[Path]) -> set[Path]:
+    """The files that folders have in a commit.
 
     Raises:
         CommandError: git fails; the text is git's.
     """
-    listed = git(
-        project, "ls-tree", "-r", "-z", "--name-only", commit, "--", project.relative(folder)
-    )
-    return {project.folder / name for name in listed.split("\0")}
+    names = map(project.relative, folders)
+    listed = git(project, "ls-tree", "-r", "-z", "--name-only", commit, "--", *names)
+    return {_path(project, name) for name in listed.split("\0")}
+
+
+def root_of(project: Project) -> Path:
+    """The folder of the repository. Without one it is the project's."""
+    return Path(try_git(project, "rev-parse", "--show-toplevel").rstrip("\n") or project.folder)
 
 
 def remove(project: Project, paths: Sequence[Path]) -> None:
@@ -80,6 +83,11 @@ def remove(project: Project, paths: Sequence[Path]) -> None:
 def main_branch(project: Project) -> str | None:
     """The main branch. None without git, or if there is no such branch yet."""
     return next((name for name in MAIN_BRANCHES if has_commit(project, name)), None)
+
+
+def _path(project: Project, name: str) -> Path:
+    """The path of a file that git names from the project's folder. It may begin with `../`."""
+    return Path(os.path.normpath(project.folder / name))
 
 
 def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str] | None:

@@ -10,13 +10,20 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
+from alembic_live.history.files import RevisionFile, read_revision_file
+from alembic_live.history.locations import folders_of, is_in, paths_of
 from alembic_live.internals.alembic import flaw_in_history
 from alembic_live.printable import one_line
+from alembic_live.project import Project
 from alembic_live.sql.quoting import word
 
 
-def require_sound(script: ScriptDirectory) -> None:
+def require_sound(script: ScriptDirectory, *, may_be_in_squash: bool = False) -> None:
     """Load every revision.
+
+    Args:
+        script: the history.
+        may_be_in_squash: whether an interrupted squash is allowed.
 
     Raises:
         CommandError: a revision cannot be loaded, follows one that does not exist, or has the id of
@@ -45,7 +52,7 @@ def require_sound(script: ScriptDirectory) -> None:
             case "unknown", text:
                 raise CommandError(f"Alembic warns about the revisions: {text}")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if not failure and len(script.get_heads()) > 1:
+    if not failure and not may_be_in_squash and len(script.get_heads()) > 1:
         _require_no_squash_in_progress(script)
     if failure:
         from alembic_live.sql.redaction import redacted_message  # only errors need it
@@ -54,6 +61,25 @@ def require_sound(script: ScriptDirectory) -> None:
             f"A revision cannot be loaded: {_place(script, failure)}: "
             f"{type(failure).__name__}: {redacted_message(str(failure))}"
         ) from failure
+
+
+def revision_files(project: Project) -> list[RevisionFile]:
+    """The revisions of a project, read from the text of their files. Alembic loads only those that
+    have no source.
+
+    Raises:
+        UnreadableRevisionError: a file is not in Alembic's format.
+    """
+    script = project.script
+    paths = paths_of(script)
+    files = [read_revision_file(path) for path in paths if path.suffix == ".py"]
+    if len(files) == len(paths):
+        return files
+    require_sound(script)
+    return [
+        RevisionFile(Path(one.path), one.revision, names_of(one.down_revision))
+        for one in script.walk_revisions()
+    ]
 
 
 def unknown_revisions(script: ScriptDirectory, revisions: Iterable[str]) -> list[str]:
@@ -109,21 +135,28 @@ def _require_no_squash_in_progress(script: ScriptDirectory) -> None:
 
 def restore_of(script: ScriptDirectory) -> str:
     """The command that restores the revisions from git."""
-    folder = Path(script.dir).resolve()
+    main = Path(script.dir).resolve()  # with head.txt
+    folders = [main, *(each for each in folders_of(script) if not each.is_relative_to(main))]
     current = Path.cwd()
-    shown = folder.relative_to(current) if folder.is_relative_to(current) else folder
-    return f"git restore --source=HEAD --staged --worktree {word(str(shown))}"
+    shown = [
+        each.relative_to(current) if each.is_relative_to(current) else each for each in folders
+    ]
+    return f"git restore --source=HEAD --staged --worktree {' '.join(word(str(x)) for x in shown)}"
 
 
 def _files_with(script: ScriptDirectory, revision: str) -> str:
-    files = sorted(Path(script.versions).rglob("*.py"))
     named = re.compile(rf"""^(down_)?revision\b.*["']{re.escape(revision)}["']""", re.MULTILINE)
-    return ", ".join(str(file) for file in files if named.search(file.read_text(encoding="utf-8")))
+    return ", ".join(
+        str(file)
+        for file in paths_of(script)
+        if named.search(file.read_text(encoding="utf-8", errors="replace"))
+    )
 
 
 def _place(script: ScriptDirectory, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{f.filename}:{f.lineno}" for f in frames if f.filename.startswith(script.versions)]
-    return places[-1] if places else script.versions
+    folders = folders_of(script)
+    places = [f"{f.filename}:{f.lineno}" for f in frames if is_in(folders, f.filename)]
+    return places[-1] if places else ", ".join(map(str, folders))

@@ -5,7 +5,8 @@ git reports a conflict in this file. Without it, the merge would leave two heads
 from collections.abc import Sequence
 from pathlib import Path
 
-from alembic_live.history.files import RevisionFile, heads_of, read_revision_files, write_text
+from alembic_live.history.files import RevisionFile, heads_of, write_text
+from alembic_live.history.graph import revision_files
 from alembic_live.project import Project
 
 HOOK = "record_head"  # the entry of alembic.ini's post_write_hooks that writes the file
@@ -23,7 +24,7 @@ def record_heads(project: Project, *, without: Path | None = None, asked: bool =
     Raises:
         UnreadableRevisionError: a revision's file is not in Alembic's format.
     """
-    files = [file for file in read_revision_files(project.versions) if file.path != without]
+    files = [file for file in revision_files(project) if file.path != without]
     if asked or project.head_file.exists() or _has_hook(project):
         return write_heads(project.head_file, files)
     return _text(files)
@@ -52,8 +53,8 @@ def problem_with_head_file(project: Project) -> str | None:
     if not project.head_file.exists():
         return None
     recorded = project.head_file.read_text(encoding="utf-8").split()
-    heads = heads_of(read_revision_files(project.versions))
-    if recorded == heads:
+    heads = heads_of(revision_files(project))
+    if sorted(recorded) == sorted(heads):
         return None
     return (
         f"{project.head_file} names {' '.join(recorded) or 'no revision'}, but the head is "

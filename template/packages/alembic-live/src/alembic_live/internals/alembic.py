@@ -2,6 +2,8 @@
 
 import logging
 import re
+import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -70,12 +72,14 @@ def steps_of(migration: MigrationContext, heads: tuple[str, ...]) -> list[Any]:
 
     Raises:
         IncompatibleLibraryError: there is no such function, or a step has another form.
+        AmbiguousTargetError: a relative target has several meanings.
         CommandError: there is no way to the revision that the command names.
     """
     function = migration.opts.get("fn")
     if not callable(function):
         raise absent(LIBRARY, 'MigrationContext.opts["fn"]')
-    steps = list(function(heads, migration))
+    with _unambiguous():
+        steps = list(function(heads, migration))
     for step in steps:
         if is_revision_step(step):
             # What a revision does. It is wrapped, to protect the revision's transaction.
@@ -137,6 +141,11 @@ def option(migration: MigrationContext, name: str) -> Any:
     return migration.opts.get(name)
 
 
+def only_read(migration: MigrationContext) -> None:
+    """Let Alembic create no version table. `current` does so by itself, and `check` does not."""
+    migration.opts["dont_mutate"] = True
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     logger = logging.getLogger(MigrationContext.__module__)
@@ -191,6 +200,35 @@ def command_of(config: Config) -> str | None:
 # The history
 
 
+def version_folders(script: ScriptDirectory) -> list[Path]:
+    """The folders that Alembic reads revisions from. `ScriptDirectory.versions` is public, and fails
+    if there are several.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not have the list of them.
+    """
+    if len(script.version_locations) < 2:
+        return [Path(script.versions)]
+    require(FOLDERS)
+    return [Path(folder) for folder in script._version_locations]
+
+
+def files_in_folder(script: ScriptDirectory, folder: Path) -> list[Path]:
+    """The files among which Alembic looks for revisions in one of the folders, in its order.
+
+    Raises:
+        IncompatibleLibraryError: Alembic does not list them.
+    """
+    require(FOLDERS)
+    return [Path(path) for path in Script._list_py_dir(script, folder)]
+
+
+FOLDERS = (
+    attribute(LIBRARY, "alembic.script", "Script._list_py_dir"),
+    attribute(LIBRARY, "alembic.script", "ScriptDirectory._version_locations"),
+)
+
+
 def walked(
     script: ScriptDirectory, walk: Callable[[], Iterable[Script]], target: str, command: str
 ) -> list[Script]:
@@ -203,12 +241,14 @@ def walked(
         command: the name of the command, for messages.
 
     Raises:
+        AmbiguousTargetError: a relative target has several meanings.
         CommandError: Alembic's commands have the same sentences.
         IncompatibleLibraryError: the errors are not the expected ones.
     """
     require(HISTORY)
     try:
-        return list(walk())
+        with _unambiguous():
+            return list(walk())
     except alembic_revision.RangeNotAncestorError:
         raise CommandError(
             f"Destination {target} is not a valid {command} target from current head(s)"
@@ -218,6 +258,32 @@ def walked(
         raise CommandError(str(error)) from None
     except alembic_revision.RevisionError as error:
         raise CommandError(str(error)) from None
+
+
+class AmbiguousTargetError(CommandError):
+    """A relative target, such as `-1`, has several meanings. The text is Alembic's."""
+
+
+_AMBIGUOUS = ("Ambiguous walk", "Ambiguous upgrade from multiple current revisions")
+
+
+@contextmanager
+def _unambiguous() -> Iterator[None]:
+    """Raise an AmbiguousTargetError where Alembic raises an error of one of three kinds, or warns and
+    takes back any one of several heads.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".* from multiple heads is ambiguous", UserWarning)
+            yield
+    except (CommandError, alembic_revision.RevisionError, UserWarning, AssertionError) as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        is_alembics = frames[-1].f_globals.get("__name__", "").startswith("alembic.")
+        if str(error) in _AMBIGUOUS or (
+            is_alembics and isinstance(error, UserWarning | AssertionError)
+        ):
+            raise AmbiguousTargetError(str(error)) from error
+        raise
 
 
 HISTORY = tuple(
@@ -241,6 +307,17 @@ def is_about_a_database_behind(error: BaseException) -> bool:
     the text. If that changes, it is shown as it is.
     """
     return str(error) == "Target database is not up to date."
+
+
+_OVERLAP = re.compile(r"Requested revision (\S+) overlaps with other requested revisions (.+)")
+
+
+def overlap_in(error: BaseException) -> tuple[str, str] | None:
+    """The revision and its ancestors, if the version table has both. Alembic has only the text. If
+    that changes, it is shown as it is.
+    """
+    found = _OVERLAP.fullmatch(str(error))
+    return (found[1], found[2]) if found else None
 
 
 _TOO_FEW = re.compile(r"Relative revision ([+-]\d+) didn't produce \d+ migrations")

@@ -30,9 +30,14 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.schema import CreateSchema
 
 from alembic_live.history.graph import describe_unknown, replaced_by, unknown_revisions
+from alembic_live.history.heads import explain_ambiguity
+from alembic_live.history.irreversible import require_reversible
 from alembic_live.internals.alembic import (
+    AmbiguousTargetError,
     configured_with,
+    is_revision_step,
     moves_the_database,
+    only_read,
     option,
     steps_of,
 )
@@ -45,10 +50,11 @@ from alembic_live.runtime.autocommit import retried_statements
 from alembic_live.runtime.blockers import Blockers
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
-from alembic_live.runtime.program import command_of
+from alembic_live.runtime.program import command_of, may_write
 from alembic_live.runtime.retries import RETRIES, Retries
 from alembic_live.runtime.revision_transaction import RevisionTransaction
 from alembic_live.runtime.session import end_session, locked_session
+from alembic_live.runtime.several_statements import one_at_a_time
 from alembic_live.runtime.simple_queries import simple_queries
 from alembic_live.runtime.timeouts import timeouts
 from alembic_live.sql.quoting import word
@@ -95,7 +101,15 @@ def apply(project: Project) -> None:
 
 
 def _run_without_guards(migration: MigrationContext) -> None:
-    """Run a command that writes SQL or leaves the database at its revision."""
+    """Run a command that writes SQL or leaves the database at its revision.
+
+    Raises:
+        CommandError: it writes the downgrade of a revision that cannot be undone.
+    """
+    if migration.as_sql and moves_the_database(command_of(context.config)):
+        _require_reversible(steps_of(migration, migration.get_current_heads()))
+    if not may_write(context.config):
+        only_read(migration)
     create_schema(migration.version_table_schema)
     with context.begin_transaction():
         context.run_migrations()
@@ -131,6 +145,7 @@ def _run_with_guards(
         timeouts(
             connection, lock_wait=limits.lock_wait, statement=limits.statement_timeout, pid=pid
         ),
+        one_at_a_time(connection),
         blockers.watching(),
         retried_statements(connection, retries),
         simple_queries(connection),
@@ -188,12 +203,20 @@ class PendingSteps:
             )
 
 
+def _require_reversible(steps: Sequence[Any]) -> None:
+    """Refuse a downgrade before its first step, rather than in the middle."""
+    require_reversible(
+        step.revision for step in steps if is_revision_step(step) and not step.is_upgrade
+    )
+
+
 def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
     """The steps that the command has to take now. None if there is nothing to do, and the version
     table exists.
 
     Raises:
-        CommandError: the database has a revision that the code lacks.
+        CommandError: the database has a revision that the code lacks, the target is ambiguous, or a
+            revision cannot be undone.
     """
     connection = migration.connection
     assert connection is not None
@@ -203,7 +226,13 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = steps_of(migration, current)
+            _require_reversible(steps)
             return None if current and not steps else steps
+    except AmbiguousTargetError as error:
+        is_upgrade = command_of(context.config) != "downgrade"
+        raise CommandError(
+            explain_ambiguity(context.script, current, is_upgrade=is_upgrade)
+        ) from error
     finally:
         connection.rollback()  # Alembic begins the transactions
     replaced = replaced_by(context.script)

@@ -33,7 +33,8 @@ from alembic_live.runtime.declaration import require_agreement
 from alembic_live.runtime.explanations import readable_errors
 from alembic_live.runtime.garbage import without_garbage_collection
 from alembic_live.runtime.logs import configure_logging
-from alembic_live.runtime.program import command_of, compares
+from alembic_live.runtime.offline import written_script
+from alembic_live.runtime.program import command_of, compares, may_write
 
 log = logging.getLogger("alembic.autogenerate")
 
@@ -89,7 +90,8 @@ def run_migrations(project: Project, configure: Configure) -> None:
             # Autogenerate adds the foreign keys of a cycle after the tables.
             warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
         if context.is_offline_mode():
-            migrate(None)
+            with written_script(project, config) if is_the_program else nullcontext():
+                migrate(None)
         else:
             _run_online(project, config, migrate)
 
@@ -150,7 +152,8 @@ def _run_online(project: Project, config: Config, migrate: Callable[[Connection]
     given = config.attributes.get("connection")
     given = getattr(given, "sync_engine", given)  # of an AsyncEngine
     if isinstance(given, Connection):
-        _require_idle(given)
+        if may_write(config):
+            _require_idle(given)
         _require_transactions(given)
         migrate(given)
     elif isinstance(given, Engine):

@@ -8,13 +8,22 @@ from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    NoInspectionAvailable,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 
 from alembic_live.errors import ConfigurationError
+from alembic_live.history.heads import advice_on as advice_on_heads
+from alembic_live.history.heads import newest
+from alembic_live.history.locations import folders_of, is_in
 from alembic_live.internals.alembic import (
     is_about_a_database_behind,
     is_about_an_unknown_revision,
     is_about_several_heads,
+    overlap_in,
     relative_target_of,
 )
 from alembic_live.postgres.explanations import (
@@ -32,6 +41,10 @@ from alembic_live.runtime.program import command_of
 # procedure) and active_sql_transaction (VACUUM, CREATE INDEX CONCURRENTLY).
 _OUTSIDE_ONLY = ("2D000", "25001")
 
+READS = (
+    "The revision reads the database, and --sql has none. Write the SQL up to the revision before it "
+    "(--sql <from>:<to>), apply this revision with `uv run alembic upgrade`, and write the rest."
+)
 IN_A_BLOCK = (
     "Statements that cannot run in a transaction go into a block: "
     "with op.get_context().autocommit_block(): op.execute(…)."
@@ -83,6 +96,19 @@ def _errors_as_sentences() -> Iterator[None]:
         if place is None:
             raise
         raise CommandError(_explain_unsent_statement(error, place)) from error
+    except (AttributeError, TypeError) as error:
+        place = _place_of(error)
+        if place is None or not _needs_a_database(error):
+            raise
+        raise CommandError(f"{place}: {READS}") from error
+
+
+def _needs_a_database(error: Exception) -> bool:
+    """Whether a revision has asked the connection of `--sql`, whose queries have no result."""
+    return (
+        context.is_offline_mode()
+        and re.search("'(NoneType|MockConnection)'", str(error)) is not None
+    )
 
 
 def _is_alembics(error: BaseException) -> bool:
@@ -96,13 +122,20 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
     if is_about_a_database_behind(error):
         return (
             "The database is not at the newest revision, so Alembic cannot compare it with the models. "
-            "First: uv run alembic upgrade head"
+            f"First: uv run alembic upgrade {newest(context.script)}"
         )
     if is_about_several_heads(error):
         heads = ", ".join(context.script.get_heads())
         return (
-            f"The history has several heads, {heads}, so the command cannot choose. Join them: "
-            "uv run alembic merge heads"
+            f"The history has several heads, {heads}, so the command cannot choose. "
+            f"{advice_on_heads(context.script)}"
+        )
+    if overlap := overlap_in(error):
+        newest_one, others = overlap
+        return (
+            f"The version table has {newest_one} and also {others}, which it follows: the revisions "
+            f"were moved after they were applied. If the database has all of their changes: uv run "
+            f"alembic stamp --purge {newest_one}"
         )
     if relative := relative_target_of(error):
         return explain_too_few_revisions(relative)
@@ -178,6 +211,8 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
             "begin() cannot begin a transaction, because Alembic has begun one for the revision. "
             f"{IN_A_SAVEPOINT} {IN_A_BLOCK.rstrip('.')}"
         )
+    if isinstance(error, NoInspectionAvailable) and context.is_offline_mode():
+        return f"{place}: {READS}"
     if context.is_offline_mode() and context.config.cmd_opts is None:
         return f"{place}: {text}."  # `db plan` and `db lint` say that it reads the database
     return f"{place}: {text}. Correct the revision, then run the command again."
@@ -203,8 +238,8 @@ def _place_of(error: Exception) -> str | None:
 
 
 def _place_in_a_revision(frames: traceback.StackSummary) -> str | None:
-    folder = context.script.versions
+    folders = folders_of(context.script)
     places = [
-        f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename.startswith(folder)
+        f"{frame.filename}:{frame.lineno}" for frame in frames if is_in(folders, frame.filename)
     ]
     return places[-1] if places else None

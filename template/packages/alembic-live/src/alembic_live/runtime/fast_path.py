@@ -18,7 +18,7 @@ from alembic_live.address import CONNECT_TIMEOUT, Address
 from alembic_live.history.files import (
     UnreadableRevisionError,
     heads_of,
-    read_revision_files,
+    read_revisions_in,
 )
 from alembic_live.plain_settings import read_migration_address
 from alembic_live.postgres.watchdog import limited_connecting
@@ -49,12 +49,16 @@ def _head(versions: Path) -> str:
     """
     Raises:
         UnreadableRevisionError: there is not one head, or a revision follows a missing one.
+        SyntaxError: the head is not Python.
     """
-    files = read_revision_files(versions)
+    files = read_revisions_in(versions)
     heads = heads_of(files)
     missing = {name for file in files for name in file.follows} - {file.revision for file in files}
     if len(heads) != 1 or missing:
         raise UnreadableRevisionError(f"{len(heads)} heads, {len(missing)} missing revisions")
+    # The newest revision is the one that somebody edits. Reading the others in full takes too long.
+    path = next(file.path for file in files if file.revision == heads[0])
+    compile(path.read_bytes(), path, "exec")
     return heads[0]
 
 

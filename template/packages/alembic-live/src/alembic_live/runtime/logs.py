@@ -1,6 +1,7 @@
 """The log of a command: without secrets and without terminal control characters."""
 
 import logging
+import os
 import sys
 from copy import copy
 from logging.config import fileConfig
@@ -21,14 +22,47 @@ def configure_logging(config: Config) -> None:
         return
     if config.config_file_name is not None:
         fileConfig(config.config_file_name, disable_existing_loggers=False, encoding="utf-8")
-        if sys.stdout.isatty():  # Alembic prints errors besides logging them
-            logging.getLogger("alembic.util.messaging").setLevel(logging.CRITICAL)
     for handler in _handlers():
         if not isinstance(handler.formatter, Formatter):
             handler.setFormatter(Formatter(handler.formatter))
     sys.excepthook = show_exception
-    if not context.is_offline_mode():  # its SQL is data
-        sys.stdout = cast(TextIO, _Stream(sys.stdout))
+    stream = _Stream(sys.stdout, is_data=context.is_offline_mode())  # SQL is data
+    if not getattr(config.cmd_opts, "quiet", False):  # with it, they are only logged
+        _show_errors_once(stream)
+    sys.stdout = cast(TextIO, stream)
+
+
+def _show_errors_once(stdout: "_Stream") -> None:
+    """Alembic prints its errors to stdout, besides logging them to stderr. One of the two is left out:
+    the log entry if a terminal or a file gets both, else what goes to stdout.
+    """
+    log = logging.getLogger("alembic.util.messaging")
+    if stdout.isatty() or _are_one_file(stdout, sys.stderr):
+        log.setLevel(logging.CRITICAL)
+    elif log.isEnabledFor(logging.ERROR) and _reaches_stderr(log):
+
+        def end_stdout(record: logging.LogRecord) -> bool:
+            stdout.is_over |= record.levelno >= logging.ERROR
+            return True
+
+        log.addFilter(end_stdout)
+
+
+def _are_one_file(one: Any, other: Any) -> bool:
+    try:
+        return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
+    except (OSError, ValueError):
+        return False  # a stream without a file
+
+
+def _reaches_stderr(log: logging.Logger | None) -> bool:
+    """Whether a handler writes the entries of a logger to stderr."""
+    if log is None:
+        return False
+    handlers = [each for each in log.handlers if isinstance(each, logging.StreamHandler)]
+    if any(each.stream is sys.stderr and each.level <= logging.ERROR for each in handlers):
+        return True
+    return log.propagate and _reaches_stderr(log.parent)
 
 
 def show_exception(
@@ -51,14 +85,19 @@ def _handlers() -> list[logging.Handler]:
 
 
 class _Stream:
-    """A stream for the errors that Alembic prints. Some of them are raised outside of env.py."""
+    """The stdout of a command. Alembic prints errors to it, and some of them are raised outside of
+    env.py.
+    """
 
-    def __init__(self, plain: TextIO) -> None:
+    def __init__(self, plain: TextIO, *, is_data: bool) -> None:
         self._plain = plain
+        self._is_data = is_data
+        self.is_over = False  # whether nothing more is written
 
     def write(self, text: str) -> int:
-        """Write the text with its control characters escaped."""
-        self._plain.write(printable(text))
+        """Write the text. Control characters are escaped, unless the stream has data."""
+        if not self.is_over:
+            self._plain.write(text if self._is_data else printable(text))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

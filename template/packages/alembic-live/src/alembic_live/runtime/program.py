@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
@@ -37,7 +37,7 @@ def run_command(
     connection: Connection | Engine | None = None,
     cancelled: threading.Event | None = None,
     output: TextIO | None = None,
-    versions: Path | None = None,
+    versions: Sequence[Path] = (),
     directives: Callable[..., None] | None = None,
     **options: Any,
 ) -> Result:
@@ -53,7 +53,7 @@ def run_command(
         connection: a connection or an engine, instead of one to the project's database.
         cancelled: an event that ends the command between two revisions, or while it waits.
         output: where `--sql` writes to.
-        versions: another folder of revisions.
+        versions: other folders of revisions.
         directives: reviews a new revision, instead of `autogenerate.review`.
         options: the keyword arguments of the function.
 
@@ -67,12 +67,21 @@ def run_command(
     config.output_buffer = output or sys.stdout
     config.attributes.update(command=function.__name__, connection=connection, cancelled=cancelled)
     if versions:
-        config.set_main_option("version_locations", str(versions).replace("%", "%%"))
-        config.set_section_option("post_write_hooks", "hooks", "")  # they are about the project's
+        _use_folders(config, versions)
     if directives:
         config.attributes["process_revision_directives"] = directives
     with _turn(cancelled):
         return function(config, *arguments, **options)
+
+
+def _use_folders(config: Config, versions: Sequence[Path]) -> None:
+    """Let Alembic read the revisions from other folders than the project's."""
+    paths = config.get_prepend_sys_paths_list()
+    config.set_main_option("path_separator", "newline")
+    for name, values in (("version_locations", versions), ("prepend_sys_path", paths or ())):
+        if values:
+            config.set_main_option(name, "\n".join(map(str, values)).replace("%", "%%"))
+    config.set_section_option("post_write_hooks", "hooks", "")  # they are about the project's
 
 
 def command_of(config: Config) -> str | None:
@@ -87,8 +96,14 @@ def compares(config: Config) -> bool:
     return command_of(config) in ("revision", "check", None)
 
 
+def may_write(config: Config) -> bool:
+    """Whether the command in progress may write to the database. One without a name may."""
+    return command_of(config) not in ("check", "current")
+
+
 async def upgrade_to_head(project: Project) -> None:
-    """Migrate the project's database, as an application does when it starts.
+    """Migrate the project's database to the head, as an application does when it starts. With
+    `target = heads` in alembic.ini it migrates to all heads.
 
     Concurrent replicas may all call it. The event loop stays free. After a cancellation it stops at the
     next safe point, which is the end of the current revision or of a wait, and returns then. It does
@@ -96,11 +111,14 @@ async def upgrade_to_head(project: Project) -> None:
 
     Raises:
         CommandError: the upgrade failed, and the text says what to do.
+        ConfigurationError: `target` in alembic.ini is neither head nor heads.
     """
     from alembic.command import upgrade
 
     cancelled = threading.Event()
-    work = partial(copy_context().run, run_command, project, upgrade, "head", cancelled=cancelled)
+    work = partial(
+        copy_context().run, run_command, project, upgrade, project.target, cancelled=cancelled
+    )
     # Not a task: the end of a loop cancels tasks, and the thread would go on.
     thread = asyncio.get_running_loop().run_in_executor(None, work)
     cancellation: asyncio.CancelledError | None = None
@@ -122,14 +140,14 @@ async def upgrade_to_head(project: Project) -> None:
 
 
 def replay(
-    project: Project, database: Address, *revisions: str, versions: Path | None = None
+    project: Project, database: Address, *revisions: str, versions: Sequence[Path] = ()
 ) -> None:
     """Upgrade an empty database to revisions; without any, it gets the schema of the tables only.
 
     Args:
         database: the empty one.
         revisions: their ids.
-        versions: the folder that they are in, if it is not the project's.
+        versions: the folders that they are in, if these are not the project's.
 
     Raises:
         CommandError: a revision fails; the text says which one and why.

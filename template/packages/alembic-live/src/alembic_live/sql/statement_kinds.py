@@ -12,6 +12,7 @@ _START = r"(?:^|;|\*/|\n)\s*"
 _MAY_END = re.compile(rf"{_START}(?:COMMIT|END|ROLLBACK|ABORT|PREPARE)\b", re.IGNORECASE)
 _MAY_BE_CONCURRENT = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 _MAY_RUN_CODE = re.compile(rf"{_START}(?:CALL|DO)\b", re.IGNORECASE)
+_MAY_BE_SEVERAL = re.compile(r";\s*\S")
 _HAS_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 
 
@@ -40,6 +41,22 @@ def is_concurrent(sql: str) -> bool:
 def may_commit_midway(sql: str) -> bool:
     """Whether a statement runs code that may commit, so that a failure can leave partial work."""
     return any(_matching(RUNS_CODE, sql, _MAY_RUN_CODE))
+
+
+def separate_statements(sql: str) -> list[str]:
+    """The statements of some SQL. It stays in one piece if it is not certain where they end."""
+    if not _MAY_BE_SEVERAL.search(sql) or _HAS_BODY.search(sql):
+        return [sql]
+    from alembic_live.sql.lexer import is_ambiguous, statements
+
+    if is_ambiguous(sql):
+        return [sql]
+    found = [
+        "".join(token.text for token in each).strip()
+        for each in statements(sql)
+        if not all(token.is_blank or token.text == ";" for token in each)
+    ]
+    return found or [sql]
 
 
 def _matching(pattern: re.Pattern[str], sql: str, hint: re.Pattern[str]) -> Iterator[str]:

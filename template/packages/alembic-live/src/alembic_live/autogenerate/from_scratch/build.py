@@ -34,6 +34,7 @@ from alembic_live.autogenerate.from_scratch.tables import (
 from alembic_live.autogenerate.from_scratch.target_schema import TargetSchema
 from alembic_live.autogenerate.from_scratch.verification import verify_operations
 from alembic_live.formatting import formatted
+from alembic_live.history.locations import folders_of
 from alembic_live.postgres.connection import make_engine
 from alembic_live.postgres.dump import SchemaObject, comparable, differences
 from alembic_live.project import Project
@@ -105,7 +106,7 @@ def run_source(project: Project, source: str, create_database: Callable[[], Addr
     engine = make_engine(database)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "revision.py").write_text(source, encoding="utf-8")
-        run_command(project, command.upgrade, "head", connection=engine, versions=Path(folder))
+        run_command(project, command.upgrade, "head", connection=engine, versions=[Path(folder)])
     return database
 
 
@@ -125,16 +126,15 @@ def _verified(
     """
     with tempfile.TemporaryDirectory() as folder:
         versions = Path(folder)
-        path = _write(
+        name, source = _write(
             project, wanted, layout, operations, create_database(), versions, revision, message
         )
-        name, source = path.name, path.read_text(encoding="utf-8")
         database = create_database()
         run = partial(
             run_command,
             project,
             connection=make_engine(database),
-            versions=versions,
+            versions=[versions],
         )
         run(command.upgrade, "head")
         table = configuration_at(project, database).version_table
@@ -186,8 +186,10 @@ def _write(
     versions: Path,
     revision: str,
     message: str,
-) -> Path:
-    """Let autogenerate write the file. It compares with an empty database."""
+) -> tuple[str, str]:
+    """Let autogenerate write the file. It compares with an empty database. Returns the name of the file,
+    which has folders if `file_template` has, and its text.
+    """
     statements = Statements()
     upgrade = [
         *statements.create(layout.before),
@@ -222,12 +224,13 @@ def _write(
             autogenerate=True,
             rev_id=revision,
             connection=make_engine(database),
-            versions=versions,
+            versions=[versions],
             directives=fill,
         )
-    [path] = versions.glob("*.py")
-    source = formatted(
-        statements.fill_in(path.read_text(encoding="utf-8")), project.versions / path.name
-    )
-    path.write_text(source, encoding="utf-8")
-    return path
+    [path] = versions.rglob("*.py")
+    name = path.relative_to(versions).as_posix()
+    folder = folders_of(project.script)[0]
+    source = formatted(statements.fill_in(path.read_text(encoding="utf-8")), folder / name)
+    path.unlink()
+    (versions / "revision.py").write_text(source, encoding="utf-8")
+    return name, source

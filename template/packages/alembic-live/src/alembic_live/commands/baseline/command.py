@@ -23,7 +23,7 @@ from alembic_live.commands.drift import differences_from_history
 from alembic_live.history.files import write_text
 from alembic_live.history.graph import require_sound
 from alembic_live.history.head_file import record_heads
-from alembic_live.history.locations import require_one_folder
+from alembic_live.history.locations import folders_of, require_read
 from alembic_live.internals.alembic import option
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import make_engine
@@ -37,11 +37,6 @@ from alembic_live.runtime.version_table import current_revisions
 from alembic_live.terminal import require_consent, tell
 
 MESSAGE = "baseline"
-
-INSTEAD = (
-    "Use Alembic: uv run alembic revision --autogenerate with an empty database, then uv run alembic "
-    "stamp head with this one."
-)
 
 GRANTS = ("ACL", "DEFAULT ACL")
 
@@ -88,10 +83,9 @@ def baseline(project: Project, *, yes: bool) -> list[str]:
         yes: do not ask for confirmation.
 
     Raises:
-        CommandError: the models or the revisions create another schema, or Alembic reads revisions
-            from several folders. Nothing is changed.
+        CommandError: the models or the revisions create another schema, or Alembic would not read
+            the file. Nothing is changed.
     """
-    require_one_folder(project, instead=INSTEAD)
     load_models(project)
     script = project.script
     require_sound(script)
@@ -114,7 +108,8 @@ def baseline(project: Project, *, yes: bool) -> list[str]:
             project, wanted, project.metadatas, make, revision=revision, message=MESSAGE
         )
     left_out = _left_out(address, options)
-    path = project.versions / written.name
+    path = folders_of(script)[0] / written.name
+    require_read(script, path)
     require_consent(
         f"This writes {project.relative(path)}, which creates the schema of {address} from scratch, and "
         f"stamps the database with revision {revision}.",
@@ -129,18 +124,19 @@ def baseline(project: Project, *, yes: bool) -> list[str]:
 def _stamp(project: Project, address: Address, heads: list[str], *, yes: bool) -> list[str]:
     """Stamp a database with the heads, if it has the schema that they create."""
     name = f"revision {', '.join(heads)}"
+    to = "heads" if len(heads) > 1 else "head"
     if not any(
         thing.kind == "TABLE" for thing in read_schema(address, *_options(project, address))
     ):
         raise CommandError(
-            f"The {address} is empty. Create the tables: uv run alembic upgrade head"
+            f"The {address} is empty. Create the tables: uv run alembic upgrade {to}"
         )
     if different := differences_from_history(project, address, *heads, name=name):
         raise ModelsDifferError(
             f"The project has revisions already, and the {address} differs from their schema:\n"
             + "\n".join(map(str, different))
             + "\nNothing was stamped. If it has the schema of an older revision: uv run alembic stamp "
-            "<revision>, then uv run alembic upgrade head"
+            f"<revision>, then uv run alembic upgrade {to}"
         )
     require_consent(f"The {address} matches {name}. This stamps it with {name}.", yes=yes)
     for head in heads:
@@ -194,7 +190,7 @@ def _changes_of_the_models(project: Project, address: Address) -> str:
             command.revision,
             autogenerate=True,
             connection=make_engine(address),
-            versions=Path(folder),
+            versions=[Path(folder)],
             directives=render,
         )
     return code

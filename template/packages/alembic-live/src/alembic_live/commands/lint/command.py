@@ -20,6 +20,8 @@ from alembic_live.commands.lint.source import (
 from alembic_live.commands.lint.squawk import find_violations
 from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
+from alembic_live.history.irreversible import EXAMPLE, why_irreversible
+from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
 
 
@@ -67,11 +69,11 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
         require_sound(script)
     except CommandError as error:
         return LintResult(
-            0, base, [Finding(project.versions, 1, "unsound-history", str(error))], []
+            0, base, [Finding(Path(script.dir), 1, "unsound-history", str(error))], []
         )
     findings = [
         *check_heads(project, script),
-        *(check_old_revisions(project, base) if base else ()),
+        *(check_old_revisions(project, script, base) if base else ()),
     ]
     new = _in_range(script, revisions) if revisions else _new_since(project, script, base)
     notes: list[str] = []
@@ -114,7 +116,7 @@ def _new_since(project: Project, script: ScriptDirectory, base: str | None) -> l
     revisions = list(script.walk_revisions())[::-1]
     if base is None:
         return revisions
-    old = files_in_commit(project, base, project.versions)
+    old = files_in_commit(project, base, folders_of(script))
     return [revision for revision in revisions if Path(revision.path) not in old]
 
 
@@ -139,7 +141,15 @@ def _check_file(revision: Script) -> Iterator[Finding]:
             down.lineno,
             "empty-downgrade",
             "The downgrade does not undo the upgrade.",
-            "write the statements that undo it; if it cannot be undone, raise an error that says so",
+            f"write the statements that undo it, or, if it cannot be undone: {EXAMPLE}",
+        )
+    elif down and why_irreversible(path) == "":
+        yield Finding(
+            path,
+            down.lineno,
+            "irreversible-without-a-reason",
+            "The downgrade raises an error that does not say why the revision cannot be undone.",
+            EXAMPLE,
         )
     for ignore in ignores_in(path):
         if not ignore.reason:

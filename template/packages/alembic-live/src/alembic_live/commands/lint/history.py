@@ -8,8 +8,12 @@ from alembic.script import ScriptDirectory
 
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.source import same_code
-from alembic_live.history.git import git
+from alembic_live.history.files import is_revision_name
+from alembic_live.history.git import git, root_of
+from alembic_live.history.graph import replaced_by
 from alembic_live.history.head_file import problem_with_head_file
+from alembic_live.history.heads import diverged_heads, problem_with_heads
+from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
 from alembic_live.sql.quoting import word
 
@@ -17,22 +21,15 @@ REPLACES = re.compile(r"^replaces\b[^=]*=\s*\(([^)]*)\)", re.MULTILINE)  # what 
 
 
 def check_heads(project: Project, script: ScriptDirectory) -> Iterator[Finding]:
-    """Check that the history has one head and that head.txt names it."""
-    heads = script.get_heads()
-    if len(heads) > 1:
-        yield Finding(
-            Path(script.get_revision(heads[0]).path),
-            1,
-            "several-heads",
-            f"Revisions {' and '.join(heads)} are both heads, so `upgrade head` fails.",
-            "move yours after the others (uv run db rebase) or merge the heads (uv run alembic "
-            "merge heads)",
-        )
+    """Check that no heads have diverged, that `db migrate` can apply them, and that head.txt names them."""
+    if problem := problem_with_heads(script, project.target):
+        first = (diverged_heads(script) or [script.get_heads()])[0][0]
+        yield Finding(Path(script.get_revision(first).path), 1, "several-heads", problem)
     elif problem := problem_with_head_file(project):
         yield Finding(project.head_file, 1, "head-file", problem)
 
 
-def check_old_revisions(project: Project, base: str) -> Iterator[Finding]:
+def check_old_revisions(project: Project, script: ScriptDirectory, base: str) -> Iterator[Finding]:
     """Check that revisions in a commit of the main branch are unchanged. Databases that have applied
     them do not run them again.
     """
@@ -41,22 +38,19 @@ def check_old_revisions(project: Project, base: str) -> Iterator[Finding]:
         "diff",
         "--name-status",
         "--no-renames",
-        "--relative",
+        "--no-relative",
         "-z",
         base,
         "--",
-        project.relative(project.versions),
+        *map(project.relative, folders_of(script)),
     ).split("\0")
-    squashed = {
-        name
-        for path in project.versions.glob("*.py")
-        for name in _replaced(path.read_text("utf-8"))
-    }
+    squashed = replaced_by(script)
+    root = root_of(project)
     for status, name in zip(changes[::2], changes[1::2], strict=False):
-        path = project.folder / name
-        if path.suffix != ".py" or status not in "MD":
+        path = root / name
+        if not is_revision_name(path.name) or status not in "MD":
             continue
-        before = git(project, "show", f"{base}:./{project.relative(path)}")
+        before = git(project, "show", f"{base}:{name}")
         if status == "M":
             after = path.read_text(encoding="utf-8")
             if same_code(before, after) or _replaced(before) != _replaced(after):
@@ -69,7 +63,9 @@ def check_old_revisions(project: Project, base: str) -> Iterator[Finding]:
                 "change.",
                 "restore the file, and make the change in a new revision",
             )
-        elif status == "D" and not squashed & set(re.findall(r'"([^"]+)"', _revision_line(before))):
+        elif status == "D" and not squashed.keys() & set(
+            re.findall(r'"([^"]+)"', _revision_line(before))
+        ):
             yield Finding(
                 path,
                 1,

@@ -1,4 +1,6 @@
-"""The Python of a revision's file: functions, statements, and comments that ignore a rule."""
+"""The Python of a revision's file: functions, statements, and comments that ignore a rule. A
+compiled file has none.
+"""
 
 import ast
 import re
@@ -69,9 +71,9 @@ def statement_with_comments_at(path: Path, line: int) -> tuple[int, int]:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse("\n".join(_lines(path)))
 
 
 @cache
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    return path.read_text(encoding="utf-8").splitlines() if path.suffix == ".py" else []

@@ -20,6 +20,7 @@ from alembic_live.commands.plan.catalog_queries import read_catalog
 from alembic_live.commands.plan.report import Plan, Step, as_object, as_text, heading
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
+from alembic_live.history.irreversible import require_reversible
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json
@@ -60,7 +61,7 @@ def make_plan(project: Project, target: str) -> Plan:
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
-            is no such target.
+            is no such target, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
     script = project.script
@@ -80,6 +81,8 @@ def make_plan(project: Project, target: str) -> Plan:
                 )
             )
         steps = steps_to(script, target, current)
+    if steps.is_downgrade:
+        require_reversible(steps.revisions)
     written = {
         revision: render_revision_sql(project, revision, down=steps.is_downgrade, script=script)
         for revision in steps.revisions

@@ -15,6 +15,7 @@ from alembic_live.commands.lint.revision_sql import RevisionSQL
 from alembic_live.commands.plan.analysis import Loss, RevisionEffects, TableLock
 from alembic_live.commands.plan.catalog import Catalog
 from alembic_live.history.graph import title_of
+from alembic_live.history.irreversible import why_irreversible
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted
@@ -86,6 +87,7 @@ def _sections(project: Project, catalog: Catalog, step: Step) -> Iterator[str]:
         ],
         "Locks": [_describe_lock(catalog, lock) for lock in step.effects.locks.values()],
         "Lost": [_describe_loss(loss) for loss in step.effects.losses],
+        "No way back": [] if (reason := _why_irreversible(step)) is None else [reason],
         "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
     }
     for title, lines in sections.items():
@@ -94,6 +96,12 @@ def _sections(project: Project, catalog: Catalog, step: Step) -> Iterator[str]:
             yield from (f"     {line}" for line in lines)
     if any(sections.values()):
         yield ""
+
+
+def _why_irreversible(step: Step) -> str | None:
+    """Why the revision cannot be undone. None if it can be."""
+    reason = why_irreversible(Path(step.revision.path))
+    return reason if reason != "" else "the downgrade raises an error"
 
 
 def as_object(project: Project, plan: Plan) -> dict[str, Any]:
@@ -116,6 +124,7 @@ def _step_object(project: Project, catalog: Catalog, step: Step) -> dict[str, An
         "file": _path(project, step),
         "sql": [redacted(statement.sql) for statement in step.sql.statements],
         "incomplete": step.sql.failure,
+        "irreversible": _why_irreversible(step),
         "locks": [
             {
                 "table": catalog.shown(lock.table),

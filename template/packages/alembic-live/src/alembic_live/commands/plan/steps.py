@@ -8,7 +8,8 @@ from typing import NamedTuple
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from alembic_live.internals.alembic import walked
+from alembic_live.history.heads import explain_ambiguity
+from alembic_live.internals.alembic import AmbiguousTargetError, walked
 
 _DOWN = re.compile(r"(?:.+@)?(?:-\d+|base)")
 
@@ -60,9 +61,15 @@ def _is_current(script: ScriptDirectory, target: str, current: tuple[str, ...]) 
 
 def _up(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[Script]:
     walk = partial(script.iterate_revisions, target, current, implicit_base=True)
-    return walked(script, walk, target, "upgrade")[::-1]
+    try:
+        return walked(script, walk, target, "upgrade")[::-1]
+    except AmbiguousTargetError as error:
+        raise CommandError(explain_ambiguity(script, current, is_upgrade=True)) from error
 
 
 def _down(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[Script]:
     walk = partial(script.iterate_revisions, current, target, select_for_downgrade=True)
-    return walked(script, walk, target, "downgrade")
+    try:
+        return walked(script, walk, target, "downgrade")
+    except AmbiguousTargetError as error:
+        raise CommandError(explain_ambiguity(script, current, is_upgrade=False)) from error

@@ -16,8 +16,10 @@ from alembic.util import CommandError
 
 from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
-from alembic_live.history.files import RevisionFile, history_of, names_in
+from alembic_live.history.files import RevisionFile, history_of, names_in, write_text
 from alembic_live.history.graph import describe_unknown
+from alembic_live.history.irreversible import cannot_be_undone, why_irreversible
+from alembic_live.history.locations import folders_of
 from alembic_live.internals.alembic import step_of
 from alembic_live.postgres.connection import make_engine
 from alembic_live.postgres.dump import Difference, comparable, differences, read_schema
@@ -66,14 +68,20 @@ def require_unpublished(project: Project, file: RevisionFile) -> None:
         )
 
 
-def is_applied(project: Project, file: RevisionFile, files: Sequence[RevisionFile]) -> bool:
+def is_applied(
+    project: Project, file: RevisionFile, files: Sequence[RevisionFile], *, published: bool
+) -> bool:
     """Whether it is the newest revision in the project's database; False if it is not applied.
+
+    Args:
+        published: whether the user has said that it may be on the main branch.
 
     Raises:
         CommandError: that is unknown, or a later revision is applied.
     """
     name = file.revision
-    current = require_current_revisions(project, f"uv run db remove {word(name)} --offline")
+    typed = _typed(file, published=published)
+    current = require_current_revisions(project, f"{typed} --offline")
     known = {other.revision for other in files}
     if unknown := [revision for revision in current if revision not in known]:
         raise CommandError(
@@ -90,7 +98,7 @@ def is_applied(project: Project, file: RevisionFile, files: Sequence[RevisionFil
             f"{name} is applied to {project.migration_address}, and so is {', '.join(after)} after it, "
             f"so it cannot be removed. {_recipe(project, file)}\n"
             "If rows may be lost, as in a development database: uv run alembic downgrade "
-            f"{word(name)}, then uv run db remove {word(name)}"
+            f"{word(name)}, then {typed}"
         )
     return name in applied
 
@@ -114,26 +122,40 @@ def rehearse_removal(project: Project, file: RevisionFile, changed: Mapping[Path
     Raises:
         CommandError: it cannot be applied; the text says why.
     """
-    written = {path.name: text for path, text in changed.items()}
-    with changed_history(project, written) as folder, scratch_databases(project) as make:
-        (folder / file.path.name).unlink()
+    with (
+        changed_history(project, changed, without=file.path) as copies,
+        scratch_databases(project) as make,
+    ):
         scratch = make()
         try:
-            replay(project, scratch, "heads", versions=folder)
+            replay(project, scratch, "heads", versions=[*copies.values()])
         except CommandError as error:
-            reason = str(error).replace(str(folder), project.relative(project.versions))
+            reason = str(error)
+            for folder, copy in copies.items():
+                reason = reason.replace(str(copy), project.relative(folder))
             raise CommandError(
                 f"Without {file.revision} the history cannot be applied, so nothing was done: {reason}"
             ) from error
 
 
-def rehearse_downgrade(project: Project, file: RevisionFile) -> list[Difference]:
+def rehearse_downgrade(
+    project: Project, file: RevisionFile, *, published: bool
+) -> list[Difference]:
     """Upgrade to a revision and downgrade it again in a scratch database. Returns the differences
     from the schema before.
+
+    Args:
+        published: whether the user has said that it may be on the main branch.
 
     Raises:
         CommandError: it cannot be upgraded or downgraded; the text says why.
     """
+    reason = why_irreversible(file.path)
+    if reason is not None:
+        raise CommandError(
+            f"{cannot_be_undone(file.revision, reason)} If rows may be lost, as in a development "
+            f"database: {_typed(file, published=published)} --offline, then uv run db reset"
+        )
     source = file.path.read_text(encoding="utf-8")
     with scratch_databases(project) as make:
         scratch = make()
@@ -154,18 +176,38 @@ def rehearse_downgrade(project: Project, file: RevisionFile) -> list[Difference]
 
 
 @contextmanager
-def changed_history(project: Project, written: Mapping[str, str]) -> Iterator[Path]:
-    """A temporary copy of the folder of revisions, with some files added or changed.
+def changed_history(
+    project: Project, written: Mapping[Path, str], *, without: Path | None = None
+) -> Iterator[dict[Path, Path]]:
+    """Temporary copies of the folders of revisions, with some files added or changed. Each folder is
+    yielded with its copy.
 
     Args:
-        written: the texts of those files, by file name.
+        written: the texts of those files, by path in the project.
+        without: a file to leave out.
     """
+    script = project.script
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "versions"
-        shutil.copytree(project.versions, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for name, text in written.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        yield folder
+        copies = {
+            folder: Path(temporary).resolve() / str(number)
+            for number, folder in enumerate(folders_of(script))
+        }
+        for folder, copy in copies.items():
+            if folder.is_dir():
+                shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for path, text in written.items():
+            write_text(_copied(path, copies), text)
+        if without:
+            _copied(without, copies).unlink()
+        yield copies
+
+
+def _copied(path: Path, copies: Mapping[Path, Path]) -> Path:
+    """The place of a file in the copies. One that no folder contains is put into the first."""
+    for folder in sorted(copies, key=lambda each: len(each.parts), reverse=True):
+        if path.is_relative_to(folder):
+            return copies[folder] / path.relative_to(folder)
+    return next(iter(copies.values())) / path.name
 
 
 def downgrade_one(config: Config, revision: str) -> None:
@@ -181,8 +223,16 @@ def downgrade_one(config: Config, revision: str) -> None:
         script.run_env()
 
 
+def _typed(file: RevisionFile, *, published: bool) -> str:
+    """The command that the user has typed, without options that are about the terminal."""
+    return f"uv run db remove {word(file.revision)}{' --published' if published else ''}"
+
+
 def _recipe(project: Project, file: RevisionFile) -> str:
     """How to undo a revision in a new one."""
+    reason = why_irreversible(file.path)
+    if reason is not None:
+        return cannot_be_undone(file.revision, reason)
     lines = {}
     with suppress(SyntaxError):
         for function in ("upgrade", "downgrade"):

@@ -8,20 +8,14 @@ from alembic.util import CommandError
 from alembic_live.commands.remove.removal import remove_revision
 from alembic_live.commands.remove.repair import repair
 from alembic_live.history.deleted_revisions import find_deleted_revision
-from alembic_live.history.files import RevisionFile, heads_of, read_revision_files
-from alembic_live.history.graph import require_sound
-from alembic_live.history.locations import require_one_folder
+from alembic_live.history.files import RevisionFile, heads_of
+from alembic_live.history.graph import require_sound, revision_files
+from alembic_live.history.locations import require_sources
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import require_current_revisions
 from alembic_live.sql.quoting import word
 from alembic_live.terminal import tell
-
-INSTEAD = (
-    "Use Alembic: uv run alembic downgrade <the revision before>. Then delete the file and correct "
-    "down_revision in the file that follows it. If the file was deleted already: uv run alembic stamp "
-    "--purge <the revision before>"
-)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -87,11 +81,11 @@ def remove(
         downgrade: if its file was deleted, restore it from git and downgrade.
 
     Raises:
-        CommandError: there is no such revision, it cannot be removed, the user declines, or Alembic
-            reads revisions from several folders.
+        CommandError: there is no such revision, it cannot be removed, the user declines, or a
+            revision has no source.
     """
-    require_one_folder(project, instead=INSTEAD)
-    files = read_revision_files(project.versions)
+    require_sources(project)
+    files = revision_files(project)
     _require_complete(project, name, files)
     if file := _find(project, name, files):
         if to or downgrade:

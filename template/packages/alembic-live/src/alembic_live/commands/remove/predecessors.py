@@ -11,6 +11,7 @@ from alembic_live.commands.drift import differences_from_history
 from alembic_live.commands.remove.checks import changed_history
 from alembic_live.history.deleted_revisions import DeletedRevision, versions_of
 from alembic_live.history.files import RevisionFile, names_in
+from alembic_live.history.locations import folders_of
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.quoting import word
@@ -133,12 +134,15 @@ def _combined(parts: Sequence[Sequence[Predecessors]]) -> Iterator[Predecessors]
 
 def _matches_schema(project: Project, candidate: Predecessors, current: Sequence[str]) -> bool:
     """Whether the database has the schema that the history creates with these versions."""
-    written = {f"lost_{number}.py": file.source for number, file in enumerate(candidate.files)}
-    with changed_history(project, written) as folder:
+    folder = folders_of(project.script)[0]
+    written = {
+        folder / f"lost_{number}.py": file.source for number, file in enumerate(candidate.files)
+    }
+    with changed_history(project, written) as copies:
         try:
             address = project.migration_address
             return not differences_from_history(
-                project, address, *current, name="git", versions=folder
+                project, address, *current, name="git", versions=[*copies.values()]
             )
         except CommandError:
             return False

@@ -62,7 +62,7 @@ def remove_revision(
     require_no_dependents(project, file, files)
     if not published:
         require_unpublished(project, file)
-    applied = not offline and is_applied(project, file, files)
+    applied = not offline and is_applied(project, file, files, published=published)
     relinked = _relinked(file, files)
     changed = [parse_revision(text, path) for path, text in relinked.items()]
     warnings = []
@@ -74,7 +74,7 @@ def remove_revision(
             f"{after} would follow {', '.join(file.follows) or 'nothing'} in place of {name}."
         )
     if applied:
-        if left := rehearse_downgrade(project, file):
+        if left := rehearse_downgrade(project, file, published=published):
             tell(f"The downgrade of {name} does not restore the schema from before its upgrade:")
             tell("\n".join(str(difference) for difference in left))
         warnings.append(

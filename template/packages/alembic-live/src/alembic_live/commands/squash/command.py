@@ -29,7 +29,8 @@ from alembic_live.history.files import write_text
 from alembic_live.history.git import git, remove, tracked
 from alembic_live.history.graph import names_of, replaced_by, require_sound, restore_of, title_of
 from alembic_live.history.head_file import record_heads
-from alembic_live.history.locations import require_one_folder
+from alembic_live.history.irreversible import why_irreversible
+from alembic_live.history.locations import folders_of, require_sources
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema
 from alembic_live.postgres.scratch import scratch_databases
@@ -39,8 +40,6 @@ from alembic_live.runtime.program import replay
 from alembic_live.terminal import require_consent, tell
 
 IN_A_REVISION = "Insert the rows that a new database needs in a new revision after this one."
-
-INSTEAD = "No other command squashes: keep the history, or remove the setting."
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,14 +71,14 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
         yes: do not ask for confirmation.
 
     Raises:
-        CommandError: the new revision fails or creates another schema, or Alembic reads revisions
-            from several folders. Nothing is changed.
+        CommandError: the new revision fails or creates another schema, or a revision has no source.
+            Nothing is changed.
     """
-    require_one_folder(project, instead=INSTEAD)
+    require_sources(project)
     script = project.script
+    require_sound(script, may_be_in_squash=True)
     if report := _finish(project, script):
         return report
-    require_sound(script)
     target = _target(script, to)
     folded = [*script.iterate_revisions(target.revision, "base")][::-1]
     if len(folded) == 1:
@@ -106,6 +105,11 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
         for one in folded:
             if data_changes_in(Path(one.path)):
                 tell(f"{one.revision} ({title_of(one)}) may change rows: {place_of(project, one)}")
+            if reason := why_irreversible(Path(one.path)):
+                tell(
+                    f"{one.revision} ({title_of(one)}) has no way back: {reason} The downgrade of "
+                    "the new revision drops the tables."
+                )
         rows = rows_in(old, wanted.schema)
         carry = partial(with_rows, project, source, folded, rows, wanted.schema, make)
         if data:
@@ -150,8 +154,8 @@ def _target(script: ScriptDirectory, to: str | None) -> Script:
         raise CommandError("There is no revision, so there is nothing to squash.")
     if to is None and len(heads) > 1:
         raise CommandError(
-            f"The history has {len(heads)} heads. Merge them (uv run alembic merge heads), or name the "
-            "last revision to squash: uv run db squash --to <revision>"
+            f"The history has {len(heads)} heads, {', '.join(heads)}. Name the last revision to "
+            f"squash: uv run db squash --to {heads[0]}"
         )
     target = script.get_revision(to or "head")
     if target is None:
@@ -191,16 +195,14 @@ def _require_committed(project: Project) -> bool:
     Raises:
         CommandError: there are uncommitted changes.
     """
-    if not tracked(project, project.versions):
-        return False
-    if changed := git(
-        project, "status", "--porcelain", "--", project.relative(project.versions)
-    ).split("\n")[:-1]:
-        raise CommandError(
-            f"{project.relative(project.versions)} has uncommitted changes ({changed[0].strip()}), so there "
-            "would be no undo. Commit them, then squash."
-        )
-    return True
+    kept = [folder for folder in folders_of(project.script) if tracked(project, folder)]
+    for folder in map(project.relative, kept):
+        if changed := git(project, "status", "--porcelain", "--", folder).split("\n")[:-1]:
+            raise CommandError(
+                f"{folder} has uncommitted changes ({changed[0].strip()}), so there would be no undo. "
+                "Commit them, then squash."
+            )
+    return bool(kept)
 
 
 def _reflected(database: Address, schema: Schema, version_table: str) -> MetaData:

@@ -47,7 +47,7 @@ def carried_over(project: Project, revisions: Sequence[Script], source: str) -> 
             calls.append(f"    {name}()")
     before, marker, after = source.partition("\n\ndef downgrade()")
     text = "\n".join([before.rstrip(), *calls, "", marker.lstrip("\n") + after])
-    return formatted("\n\n\n".join([text.rstrip(), *functions]) + "\n", project.versions / "new.py")
+    return formatted("\n\n\n".join([text.rstrip(), *functions]) + "\n", Path(revisions[-1].path))
 
 
 def function_name(revision: str) -> str:
