@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from alembic_live import Address, ConfigurationError, DatabaseSettings, Limits
+from alembic_live.limits import PoolSize
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
@@ -75,6 +76,7 @@ WRONG = [
     ("DB_MIGRATION_PORT", "x", "DB_MIGRATION_PORT: it takes a number from 1 to 65535"),
     ("DB_MIGRATION_LOCK_WAIT", "nan", "DB_MIGRATION_LOCK_WAIT: it takes a number from 0 to"),
     ("DB_MIGRATION_LOCK_RETRIES", "1.5", "LOCK_RETRIES: it takes a number from 0 to 1000"),
+    ("DB_POOL_SIZE", "0", "DB_POOL_SIZE: it takes a number from 1 to 10000"),
     ("DB_MIGRATION_AHEAD", "maybe", "DB_MIGRATION_AHEAD: it takes 'fail' or 'warn'"),
     ("DB_HOST", f"https://u:{SECRET}@h/x", "DB_HOST: it takes a host name, an IP address"),
     ("DB_HOST", "localhost/other", "DB_HOST: it takes a host name, an IP address"),
@@ -194,6 +196,14 @@ def test_the_limits_of_a_migration() -> None:
         DB_MIGRATION_STATEMENT_TIMEOUT="7", DB_MIGRATION_AHEAD="warn",
     )  # fmt: skip
     assert settings.limits == Limits(1, 0.5, 2, 7, "warn")
+
+
+def test_the_size_of_the_pool() -> None:
+    assert load().pool == PoolSize(15, 0, 10, 1800)
+    settings = load(
+        DB_POOL_SIZE="1", DB_POOL_OVERFLOW="2", DB_POOL_TIMEOUT="0.5", DB_POOL_RECYCLE="60"
+    )
+    assert settings.pool == PoolSize(1, 2, 0.5, 60)
 
 
 def test_a_service_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

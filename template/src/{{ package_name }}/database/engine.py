@@ -10,17 +10,12 @@ from . import project
 
 @cache
 def get_engine() -> AsyncEngine:
-    """The engine of this process. The first call creates it, so an import needs no database.
+    """The engine of this process. The first call creates it, so an import needs no database. The
+    DB_POOL_* settings are the size of its pool.
 
     Call `await get_engine().dispose()` when the application stops.
 
     Raises:
         ConfigurationError: DB_* settings are missing.
     """
-    return create_application_engine(
-        project,
-        pool_size=5,
-        max_overflow=10,
-        pool_timeout=10,  # seconds to wait for a free connection
-        pool_recycle=1800,  # seconds; cheaper than a ping at each checkout (pool_pre_ping)
-    )
+    return create_application_engine(project)

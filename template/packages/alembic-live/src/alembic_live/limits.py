@@ -1,4 +1,4 @@
-"""The limits of a migration."""
+"""The limits of a migration, and of the connection pool of an application."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,3 +23,34 @@ class Limits:
     lock_retries: int = 10
     statement_timeout: float = 0
     ahead: Literal["fail", "warn"] = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    """How many connections a process keeps.
+
+    SQLAlchemy closes a connection of the overflow when it returns, so a busy process opens
+    connections all the time. The default is a fixed size.
+
+    Attributes:
+        size: connections that stay open.
+        overflow: further ones under load.
+        timeout: seconds to wait for a free connection.
+        recycle: seconds after which a connection is replaced; cheaper than a ping at each checkout
+            (`pool_pre_ping`).
+    """
+
+    size: int = 15
+    overflow: int = 0
+    timeout: float = 10
+    recycle: float = 1800
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The options of `create_engine`."""
+        return {
+            "pool_size": self.size,
+            "max_overflow": self.overflow,
+            "pool_timeout": self.timeout,
+            "pool_recycle": self.recycle,
+        }

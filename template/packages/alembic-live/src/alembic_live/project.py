@@ -12,7 +12,7 @@ from alembic_live.address import Address
 from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, target_in, url_in
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
-from alembic_live.limits import Limits
+from alembic_live.limits import Limits, PoolSize
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -77,6 +77,7 @@ class Project:
         self.url = url
         self.engine = engine
         self.limits = limits or (settings.limits if settings else Limits())
+        self.pool = settings.pool if settings else PoolSize()
         self.pooler: Pooler = pooler or (settings.DB_POOLER if settings else "")
         self.name = name or (self.models[0].partition(".")[0] if self.models else "alembic")
         self._config_file: Path | None = None

@@ -15,22 +15,24 @@ _READS = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b", re.IGNORECA
 
 
 def create_application_engine(project: Project, **options: Any) -> AsyncEngine:
-    """An engine for the application: its address, TLS, the mode of the pooler, and time limits for
-    a server whose machine is gone.
+    """An engine for the application: its address, TLS, the mode of the pooler, the size of its pool,
+    and time limits for a server whose machine is gone.
 
     Args:
         project: the project.
-        options: of `create_async_engine`.
+        options: of `create_async_engine`. They replace those of the settings. With a `poolclass`,
+            the pool has no other options than these.
 
     Raises:
         ConfigurationError: DB_* settings are missing.
     """
     address = project.application_address
     pooled = project.pooler == "transaction"
+    pool = {} if "poolclass" in options else project.pool.options
     engine = create_async_engine(
         address.url,
         connect_args=address.connect_args({"application_name": project.name}, pooled=pooled),
-        **options,
+        **pool | options,
     )
     if not pooled:
         watch_clients(engine.sync_engine)

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alembic_live.address import PACKAGES, Address, SSLMode
 from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_host
-from alembic_live.limits import Limits
+from alembic_live.limits import Limits, PoolSize
 from alembic_live.printable import is_printable
 
 DEFAULT_SECRETS_DIR = "/run/secrets"
@@ -54,6 +54,8 @@ def _number(low: int, high: int) -> WrapValidator:
 
     return WrapValidator(validate)
 
+
+POOL = PoolSize()
 
 Plain = Annotated[str, AfterValidator(_require_plain)]
 Password = Annotated[SecretStr, AfterValidator(_require_no_nul)]
@@ -96,6 +98,11 @@ class DatabaseSettings(BaseSettings):
     DB_MIGRATION_PASSWORD: Password = SecretStr("")
 
     DB_POOLER: Literal["", "none", "session", "transaction"] = ""
+
+    DB_POOL_SIZE: Annotated[int, _number(1, 10_000)] = POOL.size
+    DB_POOL_OVERFLOW: Annotated[int, _number(0, 10_000)] = POOL.overflow
+    DB_POOL_TIMEOUT: Seconds = POOL.timeout
+    DB_POOL_RECYCLE: Seconds = POOL.recycle
 
     DB_MIGRATION_LOCK_TIMEOUT: Seconds = 600
     DB_MIGRATION_LOCK_WAIT: Seconds = 3
@@ -213,6 +220,16 @@ class DatabaseSettings(BaseSettings):
             user=self.DB_MIGRATION_USER,
             password=self.DB_MIGRATION_PASSWORD.get_secret_value(),
             driver=self._migration_driver(),
+        )
+
+    @property
+    def pool(self) -> PoolSize:
+        """The size of the application's connection pool."""
+        return PoolSize(
+            size=self.DB_POOL_SIZE,
+            overflow=self.DB_POOL_OVERFLOW,
+            timeout=self.DB_POOL_TIMEOUT,
+            recycle=self.DB_POOL_RECYCLE,
         )
 
     @property
