@@ -135,7 +135,12 @@ EDITS = [
         "",
         '\n\nclass PaymentError(ConfigurationError):\n    """Nothing is paid."""\n',
     ),
-    ("src/my_service/database/engine.py", "        pool_size=5,\n", "        pool_size=20,\n"),
+    (
+        "src/my_service/database/engine.py",
+        "",
+        '\n\nasync def close() -> None:\n    """Close all connections."""\n'
+        "    await get_engine().dispose()\n",
+    ),
     (
         "src/my_service/database/session.py",
         "",
