@@ -146,6 +146,11 @@ def heads_of(files: Sequence[RevisionFile]) -> list[str]:
     return [revision for revision in revisions if revision not in followed]
 
 
+def newest_target(files: Sequence[RevisionFile]) -> str:
+    """What to name in `alembic upgrade` to apply everything."""
+    return "heads" if len(heads_of(files)) > 1 else "head"
+
+
 def remove_compiled(path: Path) -> None:
     """Remove the compiled forms of a Python file."""
     for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):

@@ -16,7 +16,7 @@ from alembic.util import CommandError
 
 from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
-from alembic_live.history.files import RevisionFile, history_of, names_in, write_text
+from alembic_live.history.files import RevisionFile, history_of, names_in, newest_target, write_text
 from alembic_live.history.graph import describe_unknown
 from alembic_live.history.irreversible import cannot_be_undone, why_irreversible
 from alembic_live.history.locations import folders_of
@@ -54,8 +54,11 @@ def require_no_dependents(
                 )
 
 
-def require_unpublished(project: Project, file: RevisionFile) -> None:
+def require_unpublished(project: Project, file: RevisionFile, to: str) -> None:
     """
+    Args:
+        to: what to name in `alembic upgrade` to apply everything.
+
     Raises:
         CommandError: it is on the main branch.
     """
@@ -63,7 +66,7 @@ def require_unpublished(project: Project, file: RevisionFile) -> None:
     if found:
         raise CommandError(
             f"{file.revision} is on {found[0]}, so others may have applied it. Without its file, their "
-            f"databases can no longer be migrated. {_recipe(project, file)}\n"
+            f"databases can no longer be migrated. {_recipe(project, file, to)}\n"
             f"If no database has applied it: uv run db remove {word(file.revision)} --published"
         )
 
@@ -94,9 +97,10 @@ def is_applied(
     applied = applied_at(files, current)
     if name in applied and name not in current:
         after = [o.revision for o in files if name in o.follows and o.revision in applied]
+        so_are = "are" if len(after) > 1 else "is"
         raise CommandError(
-            f"{name} is applied to {project.migration_address}, and so is {', '.join(after)} after it, "
-            f"so it cannot be removed. {_recipe(project, file)}\n"
+            f"{name} is applied to {project.migration_address}, and so {so_are} {', '.join(after)} after it, "
+            f"so it cannot be removed. {_recipe(project, file, newest_target(files))}\n"
             "If rows may be lost, as in a development database: uv run alembic downgrade "
             f"{word(name)}, then {typed}"
         )
@@ -228,7 +232,7 @@ def _typed(file: RevisionFile, *, published: bool) -> str:
     return f"uv run db remove {word(file.revision)}{' --published' if published else ''}"
 
 
-def _recipe(project: Project, file: RevisionFile) -> str:
+def _recipe(project: Project, file: RevisionFile, to: str) -> str:
     """How to undo a revision in a new one."""
     reason = why_irreversible(file.path)
     if reason is not None:
@@ -245,5 +249,5 @@ def _recipe(project: Project, file: RevisionFile) -> str:
         "the new file's upgrade(),\n"
         f"     and the body of upgrade(){lines.get('upgrade', '')} into its downgrade().\n"
         "  3. Remove what it created from the models.\n"
-        "  4. uv run alembic upgrade head && uv run alembic check"
+        f"  4. uv run alembic upgrade {to} && uv run alembic check"
     )

@@ -171,11 +171,13 @@ def _require_no_other_dependents(
     removed = {one.revision for one in folded[:-1]}
     for one in script.walk_revisions():
         if one.revision not in removed | {target.revision}:
-            parents = removed & {
-                *names_of(one.down_revision),
-                *names_of(one.dependencies),
-            }
-            if parents:
+            if needed := removed & set(names_of(one.dependencies)):
+                raise CommandError(
+                    f"Revision {one.revision} depends on {', '.join(needed)}, which would be removed. Let "
+                    f"its depends_on name {target.revision}, or squash up to a revision before "
+                    f"{', '.join(needed)}."
+                )
+            if parents := removed & set(names_of(one.down_revision)):
                 raise CommandError(
                     f"Revision {one.revision} follows {', '.join(parents)}, which would be removed. Squash up "
                     "to a revision where all branches are merged, or move it: uv run db rebase"
