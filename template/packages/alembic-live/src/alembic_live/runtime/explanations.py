@@ -104,11 +104,12 @@ def _errors_as_sentences() -> Iterator[None]:
 
 
 def _needs_a_database(error: Exception) -> bool:
-    """Whether a revision has asked the connection of `--sql`, whose queries have no result."""
-    return (
-        context.is_offline_mode()
-        and re.search("'(NoneType|MockConnection)'", str(error)) is not None
-    )
+    """Whether a revision has asked the connection of `--sql`, whose queries have no result. `db plan`
+    and `db lint` say that by themselves.
+    """
+    is_written = context.is_offline_mode() and context.config.cmd_opts is not None
+    asks = re.search("'(NoneType|MockConnection)'", str(error))
+    return is_written and (asks is not None or isinstance(error, NoInspectionAvailable))
 
 
 def _is_alembics(error: BaseException) -> bool:
@@ -211,7 +212,7 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
             "begin() cannot begin a transaction, because Alembic has begun one for the revision. "
             f"{IN_A_SAVEPOINT} {IN_A_BLOCK.rstrip('.')}"
         )
-    if isinstance(error, NoInspectionAvailable) and context.is_offline_mode():
+    if _needs_a_database(error):
         return f"{place}: {READS}"
     if context.is_offline_mode() and context.config.cmd_opts is None:
         return f"{place}: {text}."  # `db plan` and `db lint` say that it reads the database
