@@ -48,6 +48,14 @@ def test_independent_heads_are_not_told_to_merge(project: Project, database: Dat
         text = said(project.db(command, ok=False))
         assert "set `target = heads` in [alembic_live] of alembic.ini" in text
         assert "merge" not in text
+    text = said(project.db("revision", "-m", "new", ok=False))
+    assert "Name the one to follow: --head audit@head" in text
+    project.alembic("upgrade", "m2")
+    text = said(project.alembic("upgrade", "+2", ok=False))
+    assert "To apply all of them: uv run alembic upgrade heads" in text
+    assert "For other branches: uv run alembic upgrade heads" in said(
+        project.db("plan", "+1", ok=False)
+    )
     edit(project.path / "alembic.ini", "env_file", "target = heads\nenv_file")
     project.db("migrate")
     assert database.query(STAMPED) == [("x2",)]  # which needs m2

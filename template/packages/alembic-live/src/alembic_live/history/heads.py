@@ -73,11 +73,21 @@ def how_to_apply(script: ScriptDirectory) -> str:
     )
 
 
-def advice_on(script: ScriptDirectory) -> str:
-    """What to do about several heads, for a command that needs one."""
+def advice_on(script: ScriptDirectory, command: str | None = "upgrade") -> str:
+    """What to do about several heads, for a command that needs one.
+
+    Args:
+        script: the history.
+        command: the name of Alembic's command, if it is known.
+    """
     if diverged := diverged_heads(script):
         return how_to_join(diverged[0])
-    return f"They are branches that stay apart. {how_to_apply(script)}"
+    apart = "They are branches that stay apart."
+    if command == "upgrade":
+        return f"{apart} {how_to_apply(script)}"
+    if command == "revision":
+        return f"{apart} Name the one to follow: --head {_named(script)}"
+    return f"{apart} Name one of them, such as {_named(script)}"
 
 
 def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upgrade: bool) -> str:
