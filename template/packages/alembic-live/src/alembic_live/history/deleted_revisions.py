@@ -104,6 +104,8 @@ def _folders(project: Project) -> list[str]:
 
 
 def _parsed(project: Project, revision: str, name: str, source: str) -> DeletedRevision | None:
+    if "\N{REPLACEMENT CHARACTER}" in source:
+        return None  # it is not in UTF-8, so it cannot be restored as it was
     path = Path(os.path.normpath(project.folder / name))
     try:
         file = parse_revision(source, path)

@@ -99,7 +99,11 @@ def _path(project: Project, name: str) -> Path:
 def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            ["git", "-C", project.folder, *arguments], check=False, capture_output=True, text=True
+            ["git", "-C", project.folder, *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError:
         return None

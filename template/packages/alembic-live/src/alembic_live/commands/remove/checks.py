@@ -16,7 +16,14 @@ from alembic.util import CommandError
 
 from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
-from alembic_live.history.files import RevisionFile, history_of, names_in, newest_target, write_text
+from alembic_live.history.files import (
+    RevisionFile,
+    history_of,
+    names_in,
+    newest_target,
+    read_source,
+    write_text,
+)
 from alembic_live.history.graph import describe_unknown
 from alembic_live.history.irreversible import cannot_be_undone, why_irreversible
 from alembic_live.history.locations import folders_of
@@ -38,7 +45,7 @@ def require_no_dependents(
     Raises:
         CommandError: another revision depends on it, or on the label of its branch.
     """
-    labels = names_in(file.path.read_text(encoding="utf-8"), "branch_labels")
+    labels = names_in(read_source(file.path), "branch_labels")
     children = [other for other in files if file.revision in other.follows]
     if labels and children:
         raise CommandError(
@@ -46,7 +53,7 @@ def require_no_dependents(
             f"lost. Move branch_labels to {project.relative(children[0].path)} first."
         )
     for other in files:
-        for needed in names_in(other.path.read_text(encoding="utf-8"), "depends_on"):
+        for needed in names_in(read_source(other.path), "depends_on"):
             if needed in labels or file.revision.startswith(needed):
                 raise CommandError(
                     f"{project.relative(other.path)} depends on {needed} (depends_on). Remove that "
@@ -111,7 +118,7 @@ def applied_at(files: Sequence[RevisionFile], revisions: Sequence[str]) -> set[s
     """The revisions that are applied to a database at the given revisions."""
     by_id = {}
     for file in files:
-        needed = names_in(file.path.read_text(encoding="utf-8"), "depends_on")
+        needed = names_in(read_source(file.path), "depends_on")
         by_id[file.revision] = file._replace(follows=file.follows + needed)
     known = [revision for revision in revisions if revision in by_id]
     return {name for revision in known for name in history_of(by_id, revision)}
@@ -160,7 +167,7 @@ def rehearse_downgrade(
             f"{cannot_be_undone(file.revision, reason)} If rows may be lost, as in a development "
             f"database: {_typed(file, published=published)} --offline, then uv run db reset"
         )
-    source = file.path.read_text(encoding="utf-8")
+    source = read_source(file.path)
     with scratch_databases(project) as make:
         scratch = make()
         replay(project, scratch, *file.follows, *names_in(source, "depends_on"))

@@ -20,6 +20,7 @@ from alembic_live.history.files import (
     newest_of,
     newest_target,
     parse_revision,
+    read_source,
     remove_compiled,
     with_down_revision,
     write_text,
@@ -141,7 +142,7 @@ def _relinked(file: RevisionFile, files: Sequence[RevisionFile]) -> dict[Path, s
             for followed in child.follows
             for name in (file.follows if followed == file.revision else (followed,))
         ]
-        source = child.path.read_text(encoding="utf-8")
+        source = read_source(child.path)
         texts[child.path] = with_down_revision(source, newest_of(by_id, names))
     return texts
 
