@@ -67,6 +67,19 @@ def test_independent_heads_are_not_told_to_merge(project: Project, database: Dat
     project.db("drift")
 
 
+def test_a_dependency_on_a_label_is_followed(project: Project, database: Database) -> None:
+    add(project, "x1", None, branch_labels="audit")
+    add(project, "x2", "x1")
+    add(project, "m3", "m2", depends_on="audit")
+    edit(project.path / "alembic.ini", "env_file", "target = heads\nenv_file")
+    project.run("pytest", "--quiet", "tests/test_migrations.py", "-k", "goes_up or rows")
+    project.db("migrate")
+    project.db("remove", "m3", "--yes")
+    assert database.query(STAMPED) == [("m2",), ("x2",)]
+    project.db("remove", "x2", "--yes")
+    assert database.query(STAMPED) == [("m2",), ("x1",)]
+
+
 def test_the_setting_has_two_values(project: Project) -> None:
     edit(project.path / "alembic.ini", "env_file", "target = newest\nenv_file")
     text = said(project.db("migrate", ok=False))

@@ -116,9 +116,16 @@ def is_applied(
 
 def applied_at(files: Sequence[RevisionFile], revisions: Sequence[str]) -> set[str]:
     """The revisions that are applied to a database at the given revisions."""
+    sources = {file.revision: read_source(file.path) for file in files}
+    labelled = {
+        label: revision
+        for revision, source in sources.items()
+        for label in names_in(source, "branch_labels")
+    }
     by_id = {}
     for file in files:
-        needed = names_in(read_source(file.path), "depends_on")
+        names = names_in(sources[file.revision], "depends_on")
+        needed = tuple(labelled.get(name, name) for name in names)
         by_id[file.revision] = file._replace(follows=file.follows + needed)
     known = [revision for revision in revisions if revision in by_id]
     return {name for revision in known for name in history_of(by_id, revision)}
