@@ -100,14 +100,13 @@ def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upg
     """
     at = sorted(current)
     command = f"uv run alembic {'upgrade' if is_upgrade else 'downgrade'}"
-    for one in script.get_revisions(tuple(at)) if len(at) == 1 else ():
-        ways = sorted(one.nextrev) if is_upgrade else names_of(one.down_revision)
-        if len(ways) > 1:
-            what = "is followed by" if is_upgrade else "joins"
-            return (
-                f"{one.revision} {what} {' and '.join(ways)}, so a relative target is ambiguous. Name "
-                f"the revision: {command} {ways[0]}"
-            )
+    if len(at) == 1 and (found := _fork(script, at[0], is_upgrade=is_upgrade)):
+        revision, ways = found
+        what = "is followed by" if is_upgrade else "joins"
+        return (
+            f"{revision} {what} {' and '.join(ways)}, so a relative target is ambiguous. Name the "
+            f"revision: {command} {ways[0]}"
+        )
     if len(at) > 1:
         examples = f", or: {command} ".join(f"{each}@{'+' if is_upgrade else '-'}1" for each in at)
         return (
@@ -118,6 +117,18 @@ def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upg
         f"The target does not name one revision. The database is at {', '.join(at) or 'base'}. "
         "`uv run alembic history` lists the revisions to name."
     )
+
+
+def _fork(
+    script: ScriptDirectory, revision: str, *, is_upgrade: bool
+) -> tuple[str, list[str]] | None:
+    """The nearest revision on the way from which there are several ways, and these."""
+    while True:
+        one = script.get_revision(revision)
+        ways = sorted(one.nextrev) if is_upgrade else [*names_of(one.down_revision)]
+        if len(ways) != 1:
+            return (revision, ways) if ways else None
+        [revision] = ways
 
 
 def _named(script: ScriptDirectory) -> str:
