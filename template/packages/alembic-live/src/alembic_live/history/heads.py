@@ -10,6 +10,8 @@ from alembic_live.history.graph import names_of
 
 def diverged_heads(script: ScriptDirectory) -> list[list[str]]:
     """Groups of heads that follow a common revision and have the same branch labels. Such heads usually come from a merge in git."""
+    if len(script.get_heads()) < 2:
+        return []
     follows = {
         one.revision: names_of(one.down_revision) for one in script.walk_revisions("base", "heads")
     }
