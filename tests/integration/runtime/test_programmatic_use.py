@@ -206,6 +206,8 @@ async def test_a_look_at_a_database_without_a_version_table_leaves_it_so(
 
     def look(connection: Connection) -> None:
         run_command(project, command.current, connection=connection)
+        run_command(project, command.history, indicate_current=True, connection=connection)
+        run_command(project, command.show, "current", connection=connection)
         with pytest.raises(CommandError, match="not at the newest revision"):
             run_command(project, command.check, connection=connection)
 
