@@ -98,6 +98,7 @@ def test_where_it_cannot_be_told_whose_is_whose_it_asks(new_project: NewProject)
     project.db("rebase", "--onto", one)
     history = project.alembic("history").stdout
     assert history.index("two") < history.index("one")
+    assert "already has one head" in project.db("rebase", "--onto", one).stderr
 
 
 def test_a_new_revision_is_recorded_as_the_head(new_project: NewProject) -> None:

@@ -66,7 +66,7 @@ def rebase(project: Project, *, onto: str | None, applied: bool) -> list[str]:
     script = project.script
     require_sound(script)
     diverged = diverged_heads(script)
-    if onto:
+    if onto and len(script.get_heads()) > 1:
         diverged = [_with_head(script, diverged, onto)]
     if not diverged:
         settled = _recorded(project)
