@@ -48,6 +48,14 @@ def test_independent_heads_are_not_told_to_merge(project: Project, database: Dat
         text = said(project.db(command, ok=False))
         assert "set `target = heads` in [alembic_live] of alembic.ini" in text
         assert "merge" not in text
+    text = said(project.db("revision", "-m", "new", ok=False))
+    assert "Name the one to follow: --head audit@head" in text
+    project.alembic("upgrade", "m2")
+    text = said(project.alembic("upgrade", "+2", ok=False))
+    assert "To apply all of them: uv run alembic upgrade heads" in text
+    assert "For other branches: uv run alembic upgrade heads" in said(
+        project.db("plan", "+1", ok=False)
+    )
     edit(project.path / "alembic.ini", "env_file", "target = heads\nenv_file")
     project.db("migrate")
     assert database.query(STAMPED) == [("x2",)]  # which needs m2
@@ -57,6 +65,19 @@ def test_independent_heads_are_not_told_to_merge(project: Project, database: Dat
     assert "Nothing to do" in said(project.db("plan"))
     assert "stay apart" in said(project.db("rebase", "--applied"))
     project.db("drift")
+
+
+def test_a_dependency_on_a_label_is_followed(project: Project, database: Database) -> None:
+    add(project, "x1", None, branch_labels="audit")
+    add(project, "x2", "x1")
+    add(project, "m3", "m2", depends_on="audit")
+    edit(project.path / "alembic.ini", "env_file", "target = heads\nenv_file")
+    project.run("pytest", "--quiet", "tests/test_migrations.py", "-k", "goes_up or rows")
+    project.db("migrate")
+    project.db("remove", "m3", "--yes")
+    assert database.query(STAMPED) == [("m2",), ("x2",)]
+    project.db("remove", "x2", "--yes")
+    assert database.query(STAMPED) == [("m2",), ("x1",)]
 
 
 def test_the_setting_has_two_values(project: Project) -> None:

@@ -109,10 +109,25 @@ def linked(project: Project) -> None:
     versions.symlink_to(project.path / "elsewhere")
 
 
+def beside(project: Project) -> None:
+    """A folder beside the project, in the same repository."""
+    (project.path / ".git").rename(project.path.parent / ".git")
+    more = "%(here)s/migrations/versions:%(here)s/../more"
+    set_in_ini(project, f"version_locations = {more}")
+    move_newest(project, "../more")
+
+
+def keep(project: Project) -> None:
+    """Commit everything in the repository."""
+    git(project, "add", "--all", ":/")
+    git(project, "commit", "--quiet", "--message", "As it stands")
+
+
 def find(project: Project, revision: str) -> Path:
     """The file of a revision, wherever it is."""
     pattern = re.compile(rf'^revision.* = "{revision}"$', re.MULTILINE)
-    [path] = (path for path in project.path.rglob("*.py") if pattern.search(path.read_text()))
+    files = project.path.parent.rglob("*.py")
+    [path] = (path for path in files if pattern.search(path.read_text()))
     return path
 
 
@@ -131,18 +146,18 @@ def everything(project: Project) -> dict[str, bytes]:
 
 LOCATIONS = [
     *(recursive, second_folder, old_separator, bases_apart, in_pyproject, subfolders_by_date),
-    linked,
+    *(linked, beside),
 ]
 
 
-@campaign("move", LOCATIONS, keep=[second_folder, recursive])
+@campaign("move", LOCATIONS, keep=[recursive, beside])
 def test_a_history_in_several_folders_is_worked_on(
     project: Project, database: Database, move: Callable[[Project], None]
 ) -> None:
     a, b, c = (rev(project, name) for name in "abc")
     move(project)
     project.db("record_head")
-    commit(project.path)
+    keep(project)
     heads = sorted(line.split()[0] for line in project.alembic("heads").stdout.splitlines())
     assert sorted(head(project).split()) == heads
     assert "edited" not in said(project.db("lint", ok=False))
@@ -162,7 +177,7 @@ def test_a_history_in_several_folders_is_worked_on(
     project.alembic("revision", "-m", "side", f"--head={b}", "--splice", "--rev-id=0000side")
     project.db("rebase", "--onto", c)
     assert f"{c} -> 0000side" in project.alembic("history").stdout
-    commit(project.path)
+    keep(project)
     squashed = project.db("squash", "--to", "0000side", "--yes")
     assert a not in project.alembic("history").stdout
     undo(project, squashed)

@@ -1,7 +1,9 @@
 """Two people add a revision each: git shows it, and `db rebase` puts one behind the other."""
 
+import re
+
 import pytest
-from project import Project, commit, said
+from project import Project, commit, run, said
 from revisions import git, head, revision, write_revision
 from sample import NewProject
 from server import Database
@@ -39,7 +41,10 @@ def test_git_shows_a_conflict_and_rebase_settles_it(diverged: Project, database:
     assert head(diverged) == mine
     first = revision(diverged, "mine_1").read_text()
     assert "Revises: 5f0e1c2d3a4b" not in first
-    git(diverged, "add", "--all")
+    [add] = re.findall(r"^To tell git: (git add .*)$", done.stderr, re.MULTILINE)
+    run("sh", "-c", add, cwd=diverged.path)
+    assert git(diverged, "diff", "--name-only") == ""
+    assert git(diverged, "ls-files", "--unmerged") == ""
     git(diverged, "commit", "--quiet", "--message", "Merge main")
     diverged.alembic("upgrade", "head")
     assert database.query("SELECT 1 FROM pg_class WHERE relname = 'theirs'") == [(1,)]
@@ -93,6 +98,7 @@ def test_where_it_cannot_be_told_whose_is_whose_it_asks(new_project: NewProject)
     project.db("rebase", "--onto", one)
     history = project.alembic("history").stdout
     assert history.index("two") < history.index("one")
+    assert "already has one head" in project.db("rebase", "--onto", one).stderr
 
 
 def test_a_new_revision_is_recorded_as_the_head(new_project: NewProject) -> None:
@@ -105,3 +111,15 @@ def test_a_new_revision_is_recorded_as_the_head(new_project: NewProject) -> None
     assert len(head(project).split()) == 2
     project.alembic("merge", "heads", "-m", "join")
     assert len(head(project).split()) == 1
+
+
+def test_a_conflict_in_the_head_file_alone_is_settled(diverged: Project) -> None:
+    git(diverged, "merge", MAIN, ok=False)
+    diverged.db("rebase")
+    git(diverged, "add", "--all", "--", "migrations/versions")
+    done = diverged.db("rebase")
+    assert "already has one head" in done.stderr
+    assert "To tell git: git add -- migrations/head.txt\n" in done.stderr
+    git(diverged, "add", "--all")
+    git(diverged, "commit", "--quiet", "--message", "Merge main")
+    assert "git add" not in diverged.db("rebase").stderr

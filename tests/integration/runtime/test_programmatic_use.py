@@ -41,6 +41,20 @@ def test_a_command_runs_without_a_loop(project: Project, database: Database) -> 
     assert tables(database) == MIGRATED
 
 
+async def test_an_application_upgrades_to_what_alembic_ini_names(
+    project: Project, database: Database
+) -> None:
+    run_command(
+        project, command.revision, "other", head="base", rev_id="apart", branch_label="other"
+    )
+    with pytest.raises(CommandError, match="They are branches that stay apart"):
+        await upgrade_to_head(project)
+    ini = project.config_file
+    ini.write_text(ini.read_text().replace("[alembic_live]", "[alembic_live]\ntarget = heads"))
+    await upgrade_to_head(project)
+    assert len(database.query("SELECT version_num FROM alembic_version")) == 2
+
+
 async def test_a_command_runs_inside_a_running_loop(project: Project, database: Database) -> None:
     run_command(project, command.upgrade, "head")
     assert tables(database) == MIGRATED
@@ -192,6 +206,8 @@ async def test_a_look_at_a_database_without_a_version_table_leaves_it_so(
 
     def look(connection: Connection) -> None:
         run_command(project, command.current, connection=connection)
+        run_command(project, command.history, indicate_current=True, connection=connection)
+        run_command(project, command.show, "current", connection=connection)
         with pytest.raises(CommandError, match="not at the newest revision"):
             run_command(project, command.check, connection=connection)
 

@@ -12,7 +12,9 @@ from alembic_live.history.files import (
     names_in,
     newest_of,
     parse_revision,
+    read_revision_file,
     read_revisions_in,
+    read_source,
     with_down_revision,
     write_text,
 )
@@ -110,6 +112,25 @@ def test_a_file_is_written_whole_and_what_was_compiled_of_it_is_removed(tmp_path
     write_text(path, "a\n")
     assert path.read_text() == "a\n"
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "__pycache__", others, path]
+
+
+def test_a_file_keeps_the_encoding_that_it_declares(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "# -*- coding: latin-1 -*-\n" + source("a").replace('"""', '"""Ä ', 1)
+    path.write_bytes(text.encode("latin-1"))
+    assert read_revision_file(path).revision == "a"
+    assert read_source(path) == text
+    write_text(path, with_down_revision(read_source(path), ["b"]))
+    assert read_revision_file(path).follows == ("b",)
+    assert "Ä".encode("latin-1") in path.read_bytes()
+
+
+@pytest.mark.parametrize("first", ["# Ä", "# coding: nothing"])
+def test_a_file_in_another_encoding_is_named(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "x.py"
+    path.write_bytes(f"{first}\n{source('a')}".encode("latin-1"))
+    with pytest.raises(UnreadableRevisionError, match=r"x\.py is not in UTF-8"):
+        read_revision_file(path)
 
 
 @pytest.fixture

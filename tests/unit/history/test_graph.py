@@ -89,6 +89,20 @@ def test_one_that_cannot_be_loaded_is_named_with_its_line(
     assert f"A revision cannot be loaded: {folder}/{reason}" in refusal(folder)
 
 
+def test_one_that_depends_on_nothing_is_named(folder: Path) -> None:
+    write(folder, "c", "b")
+    path = folder / "c.py"
+    path.write_text(f"{path.read_text()}\ndepends_on = ('los',)\n")
+    text = refusal(folder)
+    assert "Revision los does not exist, but another revision depends on it" in text
+    assert f"{path}. Correct depends_on" in text
+
+
+def test_a_key_error_of_a_revision_is_none_about_the_history(folder: Path) -> None:
+    (folder / "broken.py").write_text("import os\nos.environ['NO_SUCH']\n")
+    assert f"{folder}/broken.py:2: KeyError: 'NO_SUCH'" in refusal(folder)
+
+
 def test_its_error_shows_no_secret(folder: Path) -> None:
     (folder / "broken.py").write_text("raise ValueError('password=hunter2')\n")
     text = refusal(folder)

@@ -103,6 +103,9 @@ def test_a_head_that_another_one_needs_is_not_in_the_database(history: History) 
     [
         (["d"], False, "d joins c1 and c2, so a relative target is ambiguous. Name the "
          "revision: uv run alembic downgrade c1"),
+        (["e"], False, "d joins c1 and c2, so a relative target is ambiguous. Name the "
+         "revision: uv run alembic downgrade c1"),
+        (["a"], True, "b is followed by c1 and c2"),
         (["b"], True, "b is followed by c1 and c2, so a relative target is ambiguous. Name the "
          "revision: uv run alembic upgrade c1"),
         (["c1", "c2"], True, "Name the branch: uv run alembic upgrade c1@+1, or: uv run alembic "
@@ -117,4 +120,5 @@ def test_an_ambiguous_target_is_answered_with_what_to_type(
     history: History, current: list[str], is_upgrade: bool, expected: str
 ) -> None:
     history.add("d", ("c1", "c2"))
+    history.add("e", "d")
     assert expected in explain_ambiguity(history.script, current, is_upgrade=is_upgrade)

@@ -28,7 +28,7 @@ def script(tmp_path: Path) -> ScriptDirectory:
     return ScriptDirectory(str(tmp_path))
 
 
-def write(folder: Path, name: str, down: str | None, file: str = "") -> None:
+def write(folder: Path, name: str, down: str | tuple[str, ...] | None, file: str = "") -> None:
     text = f"revision = {name!r}\ndown_revision = {down!r}\n\ndef upgrade(): ...\n\ndef downgrade(): ...\n"
     (folder / "versions" / f"{file or name}.py").write_text(text)
 
@@ -115,6 +115,66 @@ def test_a_walk_has_the_revisions_or_the_sentence_of_downgrade(
         return [step.revision.revision for step in script._downgrade_revs(target, "three")]
 
     assert result_of(ours) == result_of(theirs)
+
+
+AMBIGUOUS = [
+    ("+1", ("two",), True),
+    ("+1", ("three", "three_too"), True),
+    ("-1", ("three", "three_too"), False),
+    ("-1", ("joined",), False),
+    ("apart@-1", ("three",), False),
+]
+
+
+@pytest.mark.parametrize(("target", "current", "is_upgrade"), AMBIGUOUS)
+def test_an_ambiguous_target_is_told_from_others(
+    script: ScriptDirectory, target: str, current: tuple[str, ...], is_upgrade: bool
+) -> None:
+    folder = Path(script.dir)
+    if "joined" in current:
+        write(folder, "joined", ("three", "three_too"))
+    if target.startswith("apart"):
+        write(folder, "apart_1", None)
+        path = folder / "versions" / "apart_1.py"
+        path.write_text(f"{path.read_text()}\nbranch_labels = 'apart'\n")
+    script = ScriptDirectory(script.dir)
+
+    def walk() -> Any:
+        if is_upgrade:
+            return script.iterate_revisions(target, current, implicit_base=True)
+        return script.iterate_revisions(current, target, select_for_downgrade=True)
+
+    with pytest.raises(alembic.AmbiguousTargetError):
+        alembic.walked(script, walk, target, "upgrade")
+
+
+def test_a_revision_and_the_one_before_it_are_told_by_alembics_own_sentence(
+    script: ScriptDirectory,
+) -> None:
+    with pytest.raises(CommandError) as overlap:
+        list(script._upgrade_revs("three", ("two", "three")))  # type: ignore[arg-type]
+    assert alembic.overlap_in(overlap.value) == ("three", "two")
+    assert alembic.overlap_in(CommandError("Something else")) is None
+
+
+def test_the_files_are_those_that_alembic_loads(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder = tmp_path / name / "deep" / "versions"
+        folder.mkdir(parents=True)
+        write(folder.parent, f"{name}1", None)
+        (tmp_path / name / "top.py").write_text(f"revision = '{name}'\ndown_revision = None\n")
+    for recursive in (False, True):
+        script = ScriptDirectory(
+            str(tmp_path),
+            version_locations=[str(tmp_path / "a"), str(tmp_path / "b")],
+            recursive_version_locations=recursive,
+        )
+        folders = alembic.version_folders(script)
+        assert folders == [tmp_path / "a", tmp_path / "b"]
+        files = [file for folder in folders for file in alembic.files_in_folder(script, folder)]
+        loaded = {Path(each.path) for each in script.walk_revisions()}
+        assert {file for file in files if file.suffix == ".py"} == loaded
+        assert len(loaded) == (4 if recursive else 2)
 
 
 def result_of(work: Any) -> Any:

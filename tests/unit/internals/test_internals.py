@@ -22,6 +22,7 @@ ALL: tuple[Internal, ...] = (
     *alembic.MIGRATION,
     *alembic.STEPS,
     *alembic.HISTORY,
+    *alembic.FOLDERS,
     *alembic.AUTOGENERATE,
     *sqlalchemy.MIGRATION,
     *sqlalchemy.TYPES,

@@ -201,24 +201,37 @@ def _run_alembic(words: Sequence[str]) -> int:
         try:
             CommandLine(prog="db").main(["--raiseerr", *words])
         except Exception as error:
-            if config_file and _sentence(error) is None:
-                _require_loadable(config_file)
+            if config_file:
+                _explain_with_the_history(config_file, _command_in(words), error)
             raise
         return 0
     return 1
 
 
-def _require_loadable(config_file: Path) -> None:
-    """
+def _explain_with_the_history(config_file: Path, command: str | None, error: Exception) -> None:
+    """Explain an error of a command that does not run env.py.
+
     Raises:
-        CommandError: a revision cannot be loaded; the text names its file and line.
+        CommandError: a revision cannot be loaded, or there are several heads; the text names the file
+            or says what to do.
     """
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
 
     from alembic_live.history.graph import require_sound
+    from alembic_live.history.heads import advice_on
+    from alembic_live.internals.alembic import is_about_several_heads
 
-    require_sound(ScriptDirectory.from_config(Config(config_file)))
+    script = ScriptDirectory.from_config(Config(config_file))
+    if _sentence(error) is None:
+        require_sound(script)
+    if is_about_several_heads(error):
+        heads = ", ".join(script.get_heads())
+        raise CommandError(
+            f"The history has several heads, {heads}, so the command cannot choose. "
+            f"{advice_on(script, command)}"
+        ) from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from alembic_live.history.files import (
     RevisionFile,
     history_of,
+    read_source,
     with_down_revision,
     write_text,
 )
@@ -65,7 +66,7 @@ def rebase(project: Project, *, onto: str | None, applied: bool) -> list[str]:
     script = project.script
     require_sound(script)
     diverged = diverged_heads(script)
-    if onto:
+    if onto and len(script.get_heads()) > 1:
         diverged = [_with_head(script, diverged, onto)]
     if not diverged:
         settled = _recorded(project)
@@ -87,7 +88,7 @@ def rebase(project: Project, *, onto: str | None, applied: bool) -> list[str]:
     report = []
     for branch, base in moves:
         first = branch.files[0]
-        source = with_down_revision(first.path.read_text(encoding="utf-8"), [base])
+        source = with_down_revision(read_source(first.path), [base])
         write_text(first.path, source)
         report.append(f"{first.revision} now follows {base} ({project.relative(first.path)}).")
     changed = [branch.files[0].path for branch, _ in moves] + _recorded(project)

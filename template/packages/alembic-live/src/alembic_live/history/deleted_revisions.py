@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from alembic_live.history.files import (
     UnreadableRevisionError,
+    is_revision_name,
     names_in,
     parse_revision,
 )
-from alembic_live.history.git import main_branch, root_of, try_git
+from alembic_live.history.git import main_branch, names_in_git, root_of, try_git
 from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
 from alembic_live.sql.quoting import word
@@ -60,6 +61,8 @@ def _in_git(project: Project, revision: str) -> Iterator[DeletedRevision]:
     for which in ((), ("--all", "--reflog")):
         changed = ("--format=", "--name-only", "--no-relative", "-z", f"-S{revision}")
         for path in _log(project, *changed, *which, paths=_folders(project)):
+            if not is_revision_name(Path(path).name):
+                continue
             name = os.path.relpath(root_of(project) / path, project.folder)
             for commit in _log(
                 project, "--format=%H%x00", "--diff-filter=AM", *which, paths=[name]
@@ -92,17 +95,17 @@ def _files_with(project: Project, revision: str, where: str) -> list[str]:
     listed = try_git(
         project, "grep", "--no-color", "-lzF", "-e", revision, where, "--", *_folders(project)
     )
-    return [name for name in listed.split("\0") if name]
+    return [name for name in listed.split("\0") if is_revision_name(Path(name).name)]
 
 
 def _folders(project: Project) -> list[str]:
-    """The folders of revisions in the repository: git refuses to look at others."""
-    root = root_of(project)
-    folders = folders_of(project.script)
-    return [project.relative(folder) for folder in folders if folder.is_relative_to(root)]
+    """The folders of revisions in the repository."""
+    return names_in_git(project, folders_of(project.script))
 
 
 def _parsed(project: Project, revision: str, name: str, source: str) -> DeletedRevision | None:
+    if "\N{REPLACEMENT CHARACTER}" in source:
+        return None  # it is not in UTF-8, so it cannot be restored as it was
     path = Path(os.path.normpath(project.folder / name))
     try:
         file = parse_revision(source, path)

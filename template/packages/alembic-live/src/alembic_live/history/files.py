@@ -4,6 +4,7 @@ history need not be sound.
 
 import ast
 import re
+import tokenize
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,22 @@ def read_revision_file(path: Path) -> RevisionFile:
     Raises:
         UnreadableRevisionError: its id or the revisions that it follows are not literals.
     """
-    return parse_revision(path.read_text(encoding="utf-8"), path)
+    return parse_revision(read_source(path), path)
+
+
+def read_source(path: Path) -> str:
+    """The text of a revision, in the encoding that it declares.
+
+    Raises:
+        UnreadableRevisionError: it has bytes that are not in this encoding.
+    """
+    try:
+        with tokenize.open(path) as file:
+            return file.read()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UnreadableRevisionError(
+            f"{path} is not in UTF-8, nor in an encoding that its first line declares. Save it in UTF-8."
+        ) from error
 
 
 def parse_revision(source: str, path: Path) -> RevisionFile:
@@ -85,12 +101,15 @@ def is_revision_name(name: str, *, compiled: bool = False) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically, and its folder if that is missing. Its compiled form is removed: Python
+    """Write a file atomically, in the encoding that a revision declares, and its folder if that is
+    missing. Its compiled form is removed: Python
     would use it if the new file has the same length and the same time in seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
-    scratch.write_text(text, encoding="utf-8")
+    lines = text.encode().splitlines(keepends=True)
+    encoding, _ = tokenize.detect_encoding(iter(lines).__next__)
+    scratch.write_text(text, encoding=encoding)
     scratch.replace(path)
     remove_compiled(path)
 
@@ -144,6 +163,11 @@ def heads_of(files: Sequence[RevisionFile]) -> list[str]:
         raise UnreadableRevisionError(f"Two files have the revision id {', '.join(twice)}.")
     followed = {revision for file in files for revision in file.follows}
     return [revision for revision in revisions if revision not in followed]
+
+
+def newest_target(files: Sequence[RevisionFile]) -> str:
+    """What to name in `alembic upgrade` to apply everything."""
+    return "heads" if len(heads_of(files)) > 1 else "head"
 
 
 def remove_compiled(path: Path) -> None:

@@ -57,9 +57,15 @@ def files_in_commit(project: Project, commit: str, folders: Sequence[Path]) -> s
     Raises:
         CommandError: git fails; the text is git's.
     """
-    names = map(project.relative, folders)
+    names = names_in_git(project, folders)
     listed = git(project, "ls-tree", "-r", "-z", "--name-only", commit, "--", *names)
-    return {_path(project, name) for name in listed.split("\0")}
+    return {_path(project, name) for name in listed.split("\0")} if names else set()
+
+
+def names_in_git(project: Project, folders: Sequence[Path]) -> list[str]:
+    """The names of folders for git, which refuses to look outside of its repository."""
+    root = root_of(project)
+    return [project.relative(folder) for folder in folders if folder.is_relative_to(root)]
 
 
 def root_of(project: Project) -> Path:
@@ -93,7 +99,11 @@ def _path(project: Project, name: str) -> Path:
 def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            ["git", "-C", project.folder, *arguments], check=False, capture_output=True, text=True
+            ["git", "-C", project.folder, *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError:
         return None

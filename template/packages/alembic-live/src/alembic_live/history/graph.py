@@ -54,6 +54,14 @@ def require_sound(script: ScriptDirectory, *, may_be_in_squash: bool = False) ->
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if not failure and not may_be_in_squash and len(script.get_heads()) > 1:
         _require_no_squash_in_progress(script)
+    match failure:
+        case KeyError(args=(str(name),)) if not _places(
+            script, failure
+        ):  # depends_on takes ids and labels, and no parts of them
+            raise CommandError(
+                f"Revision {name} does not exist, but another revision depends on it: "
+                f"{_files_with(script, name)}. Correct depends_on: it takes whole ids, and labels."
+            ) from failure
     if failure:
         from alembic_live.sql.redaction import redacted_message  # only errors need it
 
@@ -145,7 +153,9 @@ def restore_of(script: ScriptDirectory) -> str:
 
 
 def _files_with(script: ScriptDirectory, revision: str) -> str:
-    named = re.compile(rf"""^(down_)?revision\b.*["']{re.escape(revision)}["']""", re.MULTILINE)
+    named = re.compile(
+        rf"""^(?:(?:down_)?revision|depends_on)\b.*["']{re.escape(revision)}["']""", re.MULTILINE
+    )
     return ", ".join(
         str(file)
         for file in paths_of(script)
@@ -156,7 +166,11 @@ def _files_with(script: ScriptDirectory, revision: str) -> str:
 def _place(script: ScriptDirectory, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
+    return [", ".join(map(str, folders_of(script))), *_places(script, error)][-1]
+
+
+def _places(script: ScriptDirectory, error: Exception) -> list[str]:
+    """The lines of revisions in the traceback of an error."""
     folders = folders_of(script)
-    places = [f"{f.filename}:{f.lineno}" for f in frames if is_in(folders, f.filename)]
-    return places[-1] if places else ", ".join(map(str, folders))
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{f.filename}:{f.lineno}" for f in frames if is_in(folders, f.filename)]

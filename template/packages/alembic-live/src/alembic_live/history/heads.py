@@ -10,6 +10,8 @@ from alembic_live.history.graph import names_of
 
 def diverged_heads(script: ScriptDirectory) -> list[list[str]]:
     """Groups of heads that follow a common revision and have the same branch labels. Such heads usually come from a merge in git."""
+    if len(script.get_heads()) < 2:
+        return []
     follows = {
         one.revision: names_of(one.down_revision) for one in script.walk_revisions("base", "heads")
     }
@@ -73,11 +75,21 @@ def how_to_apply(script: ScriptDirectory) -> str:
     )
 
 
-def advice_on(script: ScriptDirectory) -> str:
-    """What to do about several heads, for a command that needs one."""
+def advice_on(script: ScriptDirectory, command: str | None = "upgrade") -> str:
+    """What to do about several heads, for a command that needs one.
+
+    Args:
+        script: the history.
+        command: the name of Alembic's command, if it is known.
+    """
     if diverged := diverged_heads(script):
         return how_to_join(diverged[0])
-    return f"They are branches that stay apart. {how_to_apply(script)}"
+    apart = "They are branches that stay apart."
+    if command == "upgrade":
+        return f"{apart} {how_to_apply(script)}"
+    if command == "revision":
+        return f"{apart} Name the one to follow: --head {_named(script)}"
+    return f"{apart} Name one of them, such as {_named(script)}"
 
 
 def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upgrade: bool) -> str:
@@ -90,14 +102,13 @@ def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upg
     """
     at = sorted(current)
     command = f"uv run alembic {'upgrade' if is_upgrade else 'downgrade'}"
-    for one in script.get_revisions(tuple(at)) if len(at) == 1 else ():
-        ways = sorted(one.nextrev) if is_upgrade else names_of(one.down_revision)
-        if len(ways) > 1:
-            what = "is followed by" if is_upgrade else "joins"
-            return (
-                f"{one.revision} {what} {' and '.join(ways)}, so a relative target is ambiguous. Name "
-                f"the revision: {command} {ways[0]}"
-            )
+    if len(at) == 1 and (found := _fork(script, at[0], is_upgrade=is_upgrade)):
+        revision, ways = found
+        what = "is followed by" if is_upgrade else "joins"
+        return (
+            f"{revision} {what} {' and '.join(ways)}, so a relative target is ambiguous. Name the "
+            f"revision: {command} {ways[0]}"
+        )
     if len(at) > 1:
         examples = f", or: {command} ".join(f"{each}@{'+' if is_upgrade else '-'}1" for each in at)
         return (
@@ -108,6 +119,18 @@ def explain_ambiguity(script: ScriptDirectory, current: Iterable[str], *, is_upg
         f"The target does not name one revision. The database is at {', '.join(at) or 'base'}. "
         "`uv run alembic history` lists the revisions to name."
     )
+
+
+def _fork(
+    script: ScriptDirectory, revision: str, *, is_upgrade: bool
+) -> tuple[str, list[str]] | None:
+    """The nearest revision on the way from which there are several ways, and these."""
+    while True:
+        one = script.get_revision(revision)
+        ways = sorted(one.nextrev) if is_upgrade else [*names_of(one.down_revision)]
+        if len(ways) != 1:
+            return (revision, ways) if ways else None
+        [revision] = ways
 
 
 def _named(script: ScriptDirectory) -> str:

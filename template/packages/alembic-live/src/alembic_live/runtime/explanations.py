@@ -104,11 +104,12 @@ def _errors_as_sentences() -> Iterator[None]:
 
 
 def _needs_a_database(error: Exception) -> bool:
-    """Whether a revision has asked the connection of `--sql`, whose queries have no result."""
-    return (
-        context.is_offline_mode()
-        and re.search("'(NoneType|MockConnection)'", str(error)) is not None
-    )
+    """Whether a revision has asked the connection of `--sql`, whose queries have no result. `db plan`
+    and `db lint` say that by themselves.
+    """
+    is_written = context.is_offline_mode() and context.config.cmd_opts is not None
+    asks = re.search("'(NoneType|MockConnection)'", str(error))
+    return is_written and (asks is not None or isinstance(error, NoInspectionAvailable))
 
 
 def _is_alembics(error: BaseException) -> bool:
@@ -128,7 +129,7 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
         heads = ", ".join(context.script.get_heads())
         return (
             f"The history has several heads, {heads}, so the command cannot choose. "
-            f"{advice_on_heads(context.script)}"
+            f"{advice_on_heads(context.script, command_of(context.config))}"
         )
     if overlap := overlap_in(error):
         newest_one, others = overlap
@@ -138,7 +139,7 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
             f"alembic stamp --purge {newest_one}"
         )
     if relative := relative_target_of(error):
-        return explain_too_few_revisions(relative)
+        return explain_too_few_revisions(relative, newest(context.script))
     if is_about_an_unknown_revision(error):
         return (
             f"{text}: no file has it. If the database names it, a newer version has migrated it, "
@@ -148,17 +149,26 @@ def _say_what_to_do(error: CommandError, text: str) -> str:
     return text
 
 
-def explain_too_few_revisions(relative: str) -> str:
-    """Explain that there are too few revisions for a relative target, such as `+2` or `-1`."""
+def explain_too_few_revisions(relative: str, to: str = "head") -> str:
+    """Explain that there are too few revisions for a relative target, such as `+2` or `-1`.
+
+    Args:
+        relative: the target.
+        to: what to name to apply everything: `head`, or `heads` if there are several.
+    """
     number = relative.lstrip("+-")
     if relative.startswith("-"):
         applied = "no revision is" if number == "1" else f"fewer than {number} revisions are"
         return f"{relative}: {applied} applied. To undo all of them: uv run alembic downgrade base"
     if number == "1":
+        if to == "heads":
+            return (
+                f"{relative}: no revision is left. For other branches: uv run alembic upgrade heads"
+            )
         return f"{relative}: no revision is left. The database is at the newest one."
     return (
         f"{relative}: fewer than {number} revisions are left. To apply all of them: "
-        "uv run alembic upgrade head"
+        f"uv run alembic upgrade {to}"
     )
 
 
@@ -211,7 +221,7 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
             "begin() cannot begin a transaction, because Alembic has begun one for the revision. "
             f"{IN_A_SAVEPOINT} {IN_A_BLOCK.rstrip('.')}"
         )
-    if isinstance(error, NoInspectionAvailable) and context.is_offline_mode():
+    if _needs_a_database(error):
         return f"{place}: {READS}"
     if context.is_offline_mode() and context.config.cmd_opts is None:
         return f"{place}: {text}."  # `db plan` and `db lint` say that it reads the database

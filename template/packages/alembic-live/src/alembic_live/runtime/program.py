@@ -26,6 +26,9 @@ Result = TypeVar("Result")
 log = logging.getLogger("alembic.migrations")
 
 
+# The commands that run env.py and write nothing; `history` and `show` do so to mark the current one.
+READING = ("check", "current", "history", "show")
+
 # Alembic keeps the current command in module globals: a process runs one at a time.
 _one_at_a_time = threading.RLock()
 
@@ -98,7 +101,7 @@ def compares(config: Config) -> bool:
 
 def may_write(config: Config) -> bool:
     """Whether the command in progress may write to the database. One without a name may."""
-    return command_of(config) not in ("check", "current")
+    return command_of(config) not in READING
 
 
 async def upgrade_to_head(project: Project) -> None:

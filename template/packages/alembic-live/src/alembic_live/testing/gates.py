@@ -172,6 +172,7 @@ def test_every_revision_can_be_applied_to_tables_with_rows(
 def _parents_of(history: list[Script]) -> list[str]:
     """The revisions that must be applied before these revisions."""
     own = {revision.revision for revision in history}
+    own.update(label for revision in history for label in revision.branch_labels)
     parents = [
         each
         for revision in history

@@ -8,8 +8,8 @@ from alembic.script import ScriptDirectory
 
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.source import same_code
-from alembic_live.history.files import is_revision_name
-from alembic_live.history.git import git, root_of
+from alembic_live.history.files import is_revision_name, read_source
+from alembic_live.history.git import git, names_in_git, root_of
 from alembic_live.history.graph import replaced_by
 from alembic_live.history.head_file import problem_with_head_file
 from alembic_live.history.heads import diverged_heads, problem_with_heads
@@ -42,7 +42,7 @@ def check_old_revisions(project: Project, script: ScriptDirectory, base: str) ->
         "-z",
         base,
         "--",
-        *map(project.relative, folders_of(script)),
+        *names_in_git(project, folders_of(script)),
     ).split("\0")
     squashed = replaced_by(script)
     root = root_of(project)
@@ -52,7 +52,7 @@ def check_old_revisions(project: Project, script: ScriptDirectory, base: str) ->
             continue
         before = git(project, "show", f"{base}:{name}")
         if status == "M":
-            after = path.read_text(encoding="utf-8")
+            after = read_source(path)
             if same_code(before, after) or _replaced(before) != _replaced(after):
                 continue
             yield Finding(

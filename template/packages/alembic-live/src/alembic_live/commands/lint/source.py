@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from alembic_live.history.files import read_source
+
 IGNORE = re.compile(r"#\s*squawk-ignore\s+([\w-]+(?:\s*,\s*[\w-]+)*)\s*(?::\s*(\S.*))?$")
 
 
@@ -76,4 +78,4 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.suffix == ".py" else []
+    return read_source(path).splitlines() if path.suffix == ".py" else []

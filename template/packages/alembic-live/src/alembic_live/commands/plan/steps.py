@@ -8,8 +8,9 @@ from typing import NamedTuple
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from alembic_live.history.heads import explain_ambiguity
-from alembic_live.internals.alembic import AmbiguousTargetError, walked
+from alembic_live.history.heads import explain_ambiguity, newest
+from alembic_live.internals.alembic import AmbiguousTargetError, relative_target_of, walked
+from alembic_live.runtime.explanations import explain_too_few_revisions
 
 _DOWN = re.compile(r"(?:.+@)?(?:-\d+|base)")
 
@@ -65,6 +66,11 @@ def _up(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[
         return walked(script, walk, target, "upgrade")[::-1]
     except AmbiguousTargetError as error:
         raise CommandError(explain_ambiguity(script, current, is_upgrade=True)) from error
+    except CommandError as error:
+        if relative := relative_target_of(error):
+            text = explain_too_few_revisions(relative, newest(script))
+            raise CommandError(text) from error
+        raise
 
 
 def _down(script: ScriptDirectory, target: str, current: tuple[str, ...]) -> list[Script]:

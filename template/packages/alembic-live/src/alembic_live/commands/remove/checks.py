@@ -16,7 +16,14 @@ from alembic.util import CommandError
 
 from alembic_live.commands.lint.source import function_in
 from alembic_live.history.deleted_revisions import file_on_the_main_branch
-from alembic_live.history.files import RevisionFile, history_of, names_in, write_text
+from alembic_live.history.files import (
+    RevisionFile,
+    history_of,
+    names_in,
+    newest_target,
+    read_source,
+    write_text,
+)
 from alembic_live.history.graph import describe_unknown
 from alembic_live.history.irreversible import cannot_be_undone, why_irreversible
 from alembic_live.history.locations import folders_of
@@ -38,7 +45,7 @@ def require_no_dependents(
     Raises:
         CommandError: another revision depends on it, or on the label of its branch.
     """
-    labels = names_in(file.path.read_text(encoding="utf-8"), "branch_labels")
+    labels = names_in(read_source(file.path), "branch_labels")
     children = [other for other in files if file.revision in other.follows]
     if labels and children:
         raise CommandError(
@@ -46,7 +53,7 @@ def require_no_dependents(
             f"lost. Move branch_labels to {project.relative(children[0].path)} first."
         )
     for other in files:
-        for needed in names_in(other.path.read_text(encoding="utf-8"), "depends_on"):
+        for needed in names_in(read_source(other.path), "depends_on"):
             if needed in labels or file.revision.startswith(needed):
                 raise CommandError(
                     f"{project.relative(other.path)} depends on {needed} (depends_on). Remove that "
@@ -54,8 +61,11 @@ def require_no_dependents(
                 )
 
 
-def require_unpublished(project: Project, file: RevisionFile) -> None:
+def require_unpublished(project: Project, file: RevisionFile, to: str) -> None:
     """
+    Args:
+        to: what to name in `alembic upgrade` to apply everything.
+
     Raises:
         CommandError: it is on the main branch.
     """
@@ -63,7 +73,7 @@ def require_unpublished(project: Project, file: RevisionFile) -> None:
     if found:
         raise CommandError(
             f"{file.revision} is on {found[0]}, so others may have applied it. Without its file, their "
-            f"databases can no longer be migrated. {_recipe(project, file)}\n"
+            f"databases can no longer be migrated. {_recipe(project, file, to)}\n"
             f"If no database has applied it: uv run db remove {word(file.revision)} --published"
         )
 
@@ -94,9 +104,10 @@ def is_applied(
     applied = applied_at(files, current)
     if name in applied and name not in current:
         after = [o.revision for o in files if name in o.follows and o.revision in applied]
+        so_are = "are" if len(after) > 1 else "is"
         raise CommandError(
-            f"{name} is applied to {project.migration_address}, and so is {', '.join(after)} after it, "
-            f"so it cannot be removed. {_recipe(project, file)}\n"
+            f"{name} is applied to {project.migration_address}, and so {so_are} {', '.join(after)} after it, "
+            f"so it cannot be removed. {_recipe(project, file, newest_target(files))}\n"
             "If rows may be lost, as in a development database: uv run alembic downgrade "
             f"{word(name)}, then {typed}"
         )
@@ -105,9 +116,16 @@ def is_applied(
 
 def applied_at(files: Sequence[RevisionFile], revisions: Sequence[str]) -> set[str]:
     """The revisions that are applied to a database at the given revisions."""
+    sources = {file.revision: read_source(file.path) for file in files}
+    labelled = {
+        label: revision
+        for revision, source in sources.items()
+        for label in names_in(source, "branch_labels")
+    }
     by_id = {}
     for file in files:
-        needed = names_in(file.path.read_text(encoding="utf-8"), "depends_on")
+        names = names_in(sources[file.revision], "depends_on")
+        needed = tuple(labelled.get(name, name) for name in names)
         by_id[file.revision] = file._replace(follows=file.follows + needed)
     known = [revision for revision in revisions if revision in by_id]
     return {name for revision in known for name in history_of(by_id, revision)}
@@ -156,7 +174,7 @@ def rehearse_downgrade(
             f"{cannot_be_undone(file.revision, reason)} If rows may be lost, as in a development "
             f"database: {_typed(file, published=published)} --offline, then uv run db reset"
         )
-    source = file.path.read_text(encoding="utf-8")
+    source = read_source(file.path)
     with scratch_databases(project) as make:
         scratch = make()
         replay(project, scratch, *file.follows, *names_in(source, "depends_on"))
@@ -228,7 +246,7 @@ def _typed(file: RevisionFile, *, published: bool) -> str:
     return f"uv run db remove {word(file.revision)}{' --published' if published else ''}"
 
 
-def _recipe(project: Project, file: RevisionFile) -> str:
+def _recipe(project: Project, file: RevisionFile, to: str) -> str:
     """How to undo a revision in a new one."""
     reason = why_irreversible(file.path)
     if reason is not None:
@@ -245,5 +263,5 @@ def _recipe(project: Project, file: RevisionFile) -> str:
         "the new file's upgrade(),\n"
         f"     and the body of upgrade(){lines.get('upgrade', '')} into its downgrade().\n"
         "  3. Remove what it created from the models.\n"
-        "  4. uv run alembic upgrade head && uv run alembic check"
+        f"  4. uv run alembic upgrade {to} && uv run alembic check"
     )

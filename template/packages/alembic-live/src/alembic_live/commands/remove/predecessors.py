@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from alembic_live.commands.drift import differences_from_history
 from alembic_live.commands.remove.checks import changed_history
 from alembic_live.history.deleted_revisions import DeletedRevision, versions_of
-from alembic_live.history.files import RevisionFile, names_in
+from alembic_live.history.files import RevisionFile, names_in, read_source
 from alembic_live.history.locations import folders_of
 from alembic_live.printable import one_line
 from alembic_live.project import Project
@@ -91,7 +91,7 @@ def require_not_squashed(name: str, files: Sequence[RevisionFile]) -> None:
         CommandError: it was squashed into another revision.
     """
     for file in files:
-        if name in names_in(file.path.read_text(encoding="utf-8"), "replaces"):
+        if name in names_in(read_source(file.path), "replaces"):
             raise CommandError(
                 f"{name} was squashed into {file.revision}, so it is not lost. Upgrade the database to "
                 f"{file.revision} with the version of the code from before the squash."

@@ -18,7 +18,9 @@ from alembic_live.commands.remove.checks import (
 from alembic_live.history.files import (
     RevisionFile,
     newest_of,
+    newest_target,
     parse_revision,
+    read_source,
     remove_compiled,
     with_down_revision,
     write_text,
@@ -61,7 +63,7 @@ def remove_revision(
     name = file.revision
     require_no_dependents(project, file, files)
     if not published:
-        require_unpublished(project, file)
+        require_unpublished(project, file, newest_target(files))
     applied = not offline and is_applied(project, file, files, published=published)
     relinked = _relinked(file, files)
     changed = [parse_revision(text, path) for path, text in relinked.items()]
@@ -117,7 +119,7 @@ def remove_revision(
             for one in changed
         ),
         f"Deleted {project.relative(file.path)}.",
-        _undo(project, file, kept, restored, applied=applied),
+        _undo(project, file, kept, restored, applied=applied, to=newest_target(files)),
         *(
             f"After an undo, set down_revision in {project.relative(path)} to {name} again by hand: git "
             "does not have the current version of the file."
@@ -140,7 +142,7 @@ def _relinked(file: RevisionFile, files: Sequence[RevisionFile]) -> dict[Path, s
             for followed in child.follows
             for name in (file.follows if followed == file.revision else (followed,))
         ]
-        source = child.path.read_text(encoding="utf-8")
+        source = read_source(child.path)
         texts[child.path] = with_down_revision(source, newest_of(by_id, names))
     return texts
 
@@ -157,7 +159,13 @@ def _describe_chain(
 
 
 def _undo(
-    project: Project, file: RevisionFile, kept: Sequence[Path], restored: str, *, applied: bool
+    project: Project,
+    file: RevisionFile,
+    kept: Sequence[Path],
+    restored: str,
+    *,
+    applied: bool,
+    to: str,
 ) -> str:
     if restored:
         steps = [restored]
@@ -168,6 +176,6 @@ def _undo(
     if project.head_file.exists() and (restored or project.head_file not in kept):
         steps.append("uv run db record_head")
     if applied:
-        steps.append("uv run alembic upgrade head")
+        steps.append(f"uv run alembic upgrade {to}")
     undo = f"Undo: {' && '.join(steps)}"
     return f"{undo}\nThe undo does not restore dropped rows." if applied else undo

@@ -30,7 +30,7 @@ from alembic_live.history.git import git, remove, tracked
 from alembic_live.history.graph import names_of, replaced_by, require_sound, restore_of, title_of
 from alembic_live.history.head_file import record_heads
 from alembic_live.history.irreversible import why_irreversible
-from alembic_live.history.locations import folders_of, require_sources
+from alembic_live.history.locations import folders_of, is_in, paths_of, require_sources
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema
 from alembic_live.postgres.scratch import scratch_databases
@@ -171,11 +171,13 @@ def _require_no_other_dependents(
     removed = {one.revision for one in folded[:-1]}
     for one in script.walk_revisions():
         if one.revision not in removed | {target.revision}:
-            parents = removed & {
-                *names_of(one.down_revision),
-                *names_of(one.dependencies),
-            }
-            if parents:
+            if needed := removed & set(names_of(one.dependencies)):
+                raise CommandError(
+                    f"Revision {one.revision} depends on {', '.join(needed)}, which would be removed. Let "
+                    f"its depends_on name {target.revision}, or squash up to a revision before "
+                    f"{', '.join(needed)}."
+                )
+            if parents := removed & set(names_of(one.down_revision)):
                 raise CommandError(
                     f"Revision {one.revision} follows {', '.join(parents)}, which would be removed. Squash up "
                     "to a revision where all branches are merged, or move it: uv run db rebase"
@@ -195,6 +197,7 @@ def _require_committed(project: Project) -> bool:
     Raises:
         CommandError: there are uncommitted changes.
     """
+    paths = paths_of(project.script)
     kept = [folder for folder in folders_of(project.script) if tracked(project, folder)]
     for folder in map(project.relative, kept):
         if changed := git(project, "status", "--porcelain", "--", folder).split("\n")[:-1]:
@@ -202,7 +205,7 @@ def _require_committed(project: Project) -> bool:
                 f"{folder} has uncommitted changes ({changed[0].strip()}), so there would be no undo. "
                 "Commit them, then squash."
             )
-    return bool(kept)
+    return bool(kept) and all(is_in(kept, str(path)) for path in paths)
 
 
 def _reflected(database: Address, schema: Schema, version_table: str) -> MetaData:
