@@ -750,6 +750,51 @@ def test_a_change_of_an_enum_goes_up_and_down(evolution: Evolution, change: Chan
     go_up_and_down(evolution, change)
 
 
+UUID, DAY = (
+    "INSERT INTO things (color) VALUES ('00000000-0000-0000-0000-000000000001')",
+    "INSERT INTO things (color) VALUES ('2020-01-01')",
+)
+CASTS = {
+    "text to uuid": Change(things(column(text)), things(column(sa.Uuid)), UUID),
+    "uuid to text": Change(things(column(sa.Uuid)), things(column(text)), UUID),
+    "uuid with a default to text": Change(
+        things(column(sa.Uuid, server_default=sa.func.gen_random_uuid())),
+        things(column(text, server_default="none")),
+        UUID,
+    ),
+    "text with a default to a date": Change(
+        things(column(text, server_default="2021-01-01")),
+        things(column(sa.Date, server_default=sa.func.current_date())),
+        DAY,
+    ),
+    "text to json": Change(
+        things(column(text)), things(column(pg.JSONB)), "INSERT INTO things (color) VALUES ('1')"
+    ),
+    "text to an array": Change(
+        things(column(text)),
+        things(column(lambda: pg.ARRAY(text))),
+        "INSERT INTO things (color) VALUES ('{a}')",
+    ),
+    "integer to boolean": Change(
+        things(column(sa.Integer)),
+        things(column(sa.Boolean)),
+        "INSERT INTO things (color) VALUES (1)",
+    ),
+}
+
+
+@campaign("change", CASTS, keep=["uuid with a default to text", "integer to boolean"])
+def test_a_change_that_needs_a_cast_goes_up_and_down(evolution: Evolution, change: Change) -> None:
+    go_up_and_down(evolution, change)
+
+
+def test_a_change_without_a_cast_says_what_to_write(evolution: Evolution) -> None:
+    begin(evolution, Change(things(column(sa.Integer)), things(column(sa.Uuid)), ROWS))
+    evolution.use(things(column(sa.Uuid)))
+    written = " ".join(evolution.revise().replace("#", "").split())
+    assert "Postgres has no cast that converts things.color to UUID. Add an expression" in written
+
+
 @campaign("change", TYPES, keep=[*TYPES][::3])
 def test_a_change_of_a_type_goes_up_and_down(evolution: Evolution, change: Change) -> None:
     go_up_and_down(evolution, change)
