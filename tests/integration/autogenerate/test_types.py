@@ -754,7 +754,21 @@ UUID, DAY = (
     "INSERT INTO things (color) VALUES ('00000000-0000-0000-0000-000000000001')",
     "INSERT INTO things (color) VALUES ('2020-01-01')",
 )
+def used(kind: Any, *parts: Any) -> Things:
+    """A column that an index, a check or a generated column uses, and which none of them names."""
+    return things(column(kind, server_default="red"), *parts)
+
+
+PARTIAL = index("id", postgresql_where=sa.text("color = 'red'"))
+LISTED = check("color IN ('red', 'green')")
 CASTS = {
+    "text in a partial index to enum": Change(used(text, PARTIAL), used(TWO, PARTIAL), RED),
+    "text in a check to enum": Change(used(text, LISTED), used(TWO, LISTED), RED),
+    "enum in a partial index to text": Change(used(TWO, PARTIAL), used(text, PARTIAL), RED),
+    "text in an index to enum": Change(used(text, index("color")), used(TWO, index("color")), RED),
+    "text in an index on an expression to enum": Change(
+        used(text, index("(color = 'red')")), used(TWO, index("(color = 'red')")), RED
+    ),
     "text to uuid": Change(things(column(text)), things(column(sa.Uuid)), UUID),
     "uuid to text": Change(things(column(sa.Uuid)), things(column(text)), UUID),
     "uuid with a default to text": Change(
