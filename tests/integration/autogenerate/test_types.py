@@ -754,6 +754,8 @@ UUID, DAY = (
     "INSERT INTO things (color) VALUES ('00000000-0000-0000-0000-000000000001')",
     "INSERT INTO things (color) VALUES ('2020-01-01')",
 )
+
+
 def used(kind: Any, *parts: Any) -> Things:
     """A column that an index, a check or a generated column uses, and which none of them names."""
     return things(column(kind, server_default="red"), *parts)

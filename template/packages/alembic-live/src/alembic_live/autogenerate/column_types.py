@@ -46,8 +46,9 @@ SPELLING = text(
     "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
-IS_NOT_NULL = text(
-    "SELECT attnotnull FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column"
+OWN = text(
+    "SELECT attnotnull AS is_not_null, atthasdef AS has_default FROM pg_attribute"
+    " WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
 
 
@@ -107,15 +108,18 @@ def sql_of(type_: Type) -> str:
 @event.listens_for(Table, "column_reflect")
 def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
     """Give a type that SQLAlchemy does not know its name in Postgres. Tell a column that is NOT NULL
-    from a domain that is.
+    or has a default from a domain that is or has.
     """
     bind, item = inspector.bind, getattr(column["type"], "item_type", column["type"])
     where = {"table": identifier(table.schema, table.name), "column": column["name"]}
     if isinstance(item, NullType) and isinstance(bind, Connection):
         spelling = bind.scalar(SPELLING, where)
         column["type"] = SqlType(spelling) if spelling else column["type"]
-    elif isinstance(item, DOMAIN) and item.not_null and isinstance(bind, Connection):
-        column["nullable"] = not bind.scalar(IS_NOT_NULL, where)
+    elif isinstance(item, DOMAIN) and isinstance(bind, Connection):
+        if item.not_null or item.default is not None:
+            own = bind.execute(OWN, where).one()
+            column["nullable"] = not own.is_not_null
+            column["default"] = column["default"] if own.has_default else None
 
 
 def _compare_type(
