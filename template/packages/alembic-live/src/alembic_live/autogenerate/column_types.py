@@ -115,11 +115,14 @@ def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
     if isinstance(item, NullType) and isinstance(bind, Connection):
         spelling = bind.scalar(SPELLING, where)
         column["type"] = SqlType(spelling) if spelling else column["type"]
-    elif isinstance(item, DOMAIN) and isinstance(bind, Connection):
-        if item.not_null or item.default is not None:
-            own = bind.execute(OWN, where).one()
-            column["nullable"] = not own.is_not_null
-            column["default"] = column["default"] if own.has_default else None
+    elif (
+        isinstance(item, DOMAIN)
+        and (item.not_null or item.default is not None)
+        and isinstance(bind, Connection)
+    ):
+        own = bind.execute(OWN, where).one()
+        column["nullable"] = not own.is_not_null
+        column["default"] = column["default"] if own.has_default else None
 
 
 def _compare_type(

@@ -145,7 +145,9 @@ def _compare_definitions(
     if wanted := _wanted(context):
         meanings = {(row.schema, row.name): row.meaning for row in connection.execute(DOMAINS)}
         for name, domain in wanted.items():
-            if name in meanings and not _is_same(connection, domain, meanings[name]):
+            # With create_type=False the model names the type, and need not define it.
+            is_defined = domain.create_type and name in meanings
+            if is_defined and not _is_same(connection, domain, meanings[name]):
                 pending_of(context).leave(f"domain {display_name(*name)}", CHANGED)
     return PriorityDispatchResult.CONTINUE
 

@@ -20,7 +20,7 @@ def setup(plugin: Plugin) -> None:
     """Correct what Alembic's comparison of foreign keys finds."""
     last = DispatchPriority.LAST
     plugin.add_autogenerate_comparator(_keep_equal_keys, "table", "foreignkeys", priority=last)
-    plugin.add_autogenerate_comparator(_compare_match, "table", "foreignkeys", priority=last)
+    plugin.add_autogenerate_comparator(_compare_match, "table", "matches", priority=last)
 
 
 def _keep_equal_keys(
