@@ -159,6 +159,13 @@ TRIPS_OF_DROPS |= {
         DROP,
         written=("# The downgrade does not restore: the privileges of PUBLIC, the privileges of",),
     ),
+    "NOT NULL column whose placeholder a rule forbids": Trip(
+        "CREATE TABLE t (id int CONSTRAINT pk_t PRIMARY KEY, code text NOT NULL"
+        " CONSTRAINT ck_t_code CHECK (code <> '') CONSTRAINT uq_t_code UNIQUE);",
+        'table("t", key(autoincrement=False))',
+        DROP,
+        written=("existing rows get ''. Write another value",),
+    ),
     "cycle": Trip(CYCLE, "", DROP),
     "cycle of three": Trip(CYCLE_OF_THREE, "", DROP),
     "half of a cycle": Trip(CYCLE, 'table("a", key(), integer("b"))', DROP),

@@ -750,6 +750,67 @@ def test_a_change_of_an_enum_goes_up_and_down(evolution: Evolution, change: Chan
     go_up_and_down(evolution, change)
 
 
+UUID, DAY = (
+    "INSERT INTO things (color) VALUES ('00000000-0000-0000-0000-000000000001')",
+    "INSERT INTO things (color) VALUES ('2020-01-01')",
+)
+
+
+def used(kind: Any, *parts: Any) -> Things:
+    """A column that an index, a check or a generated column uses, and which none of them names."""
+    return things(column(kind, server_default="red"), *parts)
+
+
+PARTIAL = index("id", postgresql_where=sa.text("color = 'red'"))
+LISTED = check("color IN ('red', 'green')")
+CASTS = {
+    "text in a partial index to enum": Change(used(text, PARTIAL), used(TWO, PARTIAL), RED),
+    "text in a check to enum": Change(used(text, LISTED), used(TWO, LISTED), RED),
+    "enum in a partial index to text": Change(used(TWO, PARTIAL), used(text, PARTIAL), RED),
+    "text in an index to enum": Change(used(text, index("color")), used(TWO, index("color")), RED),
+    "text in an index on an expression to enum": Change(
+        used(text, index("(color = 'red')")), used(TWO, index("(color = 'red')")), RED
+    ),
+    "text to uuid": Change(things(column(text)), things(column(sa.Uuid)), UUID),
+    "uuid to text": Change(things(column(sa.Uuid)), things(column(text)), UUID),
+    "uuid with a default to text": Change(
+        things(column(sa.Uuid, server_default=sa.func.gen_random_uuid())),
+        things(column(text, server_default="none")),
+        UUID,
+    ),
+    "text with a default to a date": Change(
+        things(column(text, server_default="2021-01-01")),
+        things(column(sa.Date, server_default=sa.func.current_date())),
+        DAY,
+    ),
+    "text to json": Change(
+        things(column(text)), things(column(pg.JSONB)), "INSERT INTO things (color) VALUES ('1')"
+    ),
+    "text to an array": Change(
+        things(column(text)),
+        things(column(lambda: pg.ARRAY(text))),
+        "INSERT INTO things (color) VALUES ('{a}')",
+    ),
+    "integer to boolean": Change(
+        things(column(sa.Integer)),
+        things(column(sa.Boolean)),
+        "INSERT INTO things (color) VALUES (1)",
+    ),
+}
+
+
+@campaign("change", CASTS, keep=["uuid with a default to text", "integer to boolean"])
+def test_a_change_that_needs_a_cast_goes_up_and_down(evolution: Evolution, change: Change) -> None:
+    go_up_and_down(evolution, change)
+
+
+def test_a_change_without_a_cast_says_what_to_write(evolution: Evolution) -> None:
+    begin(evolution, Change(things(column(sa.Integer)), things(column(sa.Uuid)), ROWS))
+    evolution.use(things(column(sa.Uuid)))
+    written = " ".join(evolution.revise().replace("#", "").split())
+    assert "Postgres has no cast that converts things.color to UUID. Add an expression" in written
+
+
 @campaign("change", TYPES, keep=[*TYPES][::3])
 def test_a_change_of_a_type_goes_up_and_down(evolution: Evolution, change: Change) -> None:
     go_up_and_down(evolution, change)

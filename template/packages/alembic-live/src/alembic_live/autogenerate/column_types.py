@@ -1,4 +1,5 @@
-"""Types of columns: how a comparison reads them, and how a revision writes them.
+"""Types of columns: how a comparison reads them, and how a revision writes them. `type_changes`
+converts the values.
 
 A revision says what Postgres stores. A TypeDecorator is written as the type under it, a class of
 your code as its SQL, so that old revisions keep their meaning when the code changes.
@@ -8,7 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeGuard
 
-from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
@@ -30,8 +30,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType, TypeEngine
 
 from alembic_live import operations
-from alembic_live.autogenerate.rendering import POSTGRESQL, sql_name
-from alembic_live.internals.alembic import rendered, rendered_exclusion, rendered_type
+from alembic_live.autogenerate.rendering import POSTGRESQL
+from alembic_live.internals.alembic import rendered_exclusion, rendered_type
 from alembic_live.internals.sqlalchemy import on_postgres
 from alembic_live.operations.types import SqlType
 from alembic_live.postgres.connection import execute_verbatim
@@ -46,8 +46,9 @@ SPELLING = text(
     "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
-IS_NOT_NULL = text(
-    "SELECT attnotnull FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column"
+OWN = text(
+    "SELECT attnotnull AS is_not_null, atthasdef AS has_default FROM pg_attribute"
+    " WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
 
 
@@ -107,15 +108,21 @@ def sql_of(type_: Type) -> str:
 @event.listens_for(Table, "column_reflect")
 def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
     """Give a type that SQLAlchemy does not know its name in Postgres. Tell a column that is NOT NULL
-    from a domain that is.
+    or has a default from a domain that is or has.
     """
     bind, item = inspector.bind, getattr(column["type"], "item_type", column["type"])
     where = {"table": identifier(table.schema, table.name), "column": column["name"]}
     if isinstance(item, NullType) and isinstance(bind, Connection):
         spelling = bind.scalar(SPELLING, where)
         column["type"] = SqlType(spelling) if spelling else column["type"]
-    elif isinstance(item, DOMAIN) and item.not_null and isinstance(bind, Connection):
-        column["nullable"] = not bind.scalar(IS_NOT_NULL, where)
+    elif (
+        isinstance(item, DOMAIN)
+        and (item.not_null or item.default is not None)
+        and isinstance(bind, Connection)
+    ):
+        own = bind.execute(OWN, where).one()
+        column["nullable"] = not own.is_not_null
+        column["default"] = column["default"] if own.has_default else None
 
 
 def _compare_type(
@@ -128,7 +135,7 @@ def _compare_type(
     wanted: Column[Any],
 ) -> PriorityDispatchResult:
     old, new = stored_type(existing.type), stored_type(wanted.type)
-    if isinstance(new, NullType) or not (_is_special(old) or _is_special(new)):
+    if isinstance(new, NullType) or not (is_special(old) or is_special(new)):
         return PriorityDispatchResult.CONTINUE
     assert context.connection is not None
     item.existing_type = existing.type
@@ -142,9 +149,9 @@ def _compare_type(
     return PriorityDispatchResult.STOP
 
 
-def _is_special(type_: Type) -> bool:
+def is_special(type_: Type) -> bool:
     """Whether Alembic's comparison takes the type for what it is not."""
-    return any(True for _ in named_types(type_)) or isinstance(type_, SqlType) or _is_own(type_)
+    return any(True for _ in named_types(type_)) or isinstance(type_, SqlType) or is_own(type_)
 
 
 def _is_same(connection: Connection, old: Type, new: Type) -> bool:
@@ -230,111 +237,13 @@ def is_plain(default: Any) -> bool:
 # Writing
 
 
-class TypeChange(ops.AlterColumnOp):
-    """A change of a type, with an expression that converts the values, and one for the way back."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.using: str | None = options.pop("using", None)
-        self.using_back: str | None = options.pop("using_back", None)
-        super().__init__(*arguments, **options)
-
-    def reverse(self) -> "TypeChange":
-        """The change back."""
-        reverse = super().reverse()
-        assert isinstance(reverse, TypeChange)
-        reverse.using, reverse.using_back = self.using_back, self.using
-        return reverse
-
-
-def convert_values(upgrade: ops.UpgradeOps) -> None:
-    """Where an enum or a domain comes or goes, convert the values, and replace the default: its
-    expression has the old type.
-    """
-    for group in upgrade.ops:
-        if isinstance(group, ops.ModifyTableOps):
-            group.ops[:] = [part for item in group.ops for part in _conversion(item)]
-
-
-def _conversion(item: ops.MigrateOperation) -> list[ops.MigrateOperation]:
-    if not isinstance(item, ops.AlterColumnOp) or item.modify_type is None:
-        return [item]
-    assert item.existing_type is not None
-    types = (item.existing_type, item.modify_type)
-    if not any(_is_special(stored_type(each)) for each in types):
-        return [item]
-    using, using_back = (_using(item.column_name, *each) for each in (types, types[::-1]))
-    old, new = item.existing_server_default, item.modify_server_default
-    change = TypeChange(
-        item.table_name,
-        item.column_name,
-        schema=item.schema,
-        existing_type=item.existing_type,
-        modify_type=item.modify_type,
-        existing_nullable=item.existing_nullable,
-        modify_nullable=item.modify_nullable,
-        existing_comment=item.existing_comment,
-        modify_comment=item.modify_comment,
-        using=using,
-        using_back=using_back,
-    )
-    return [
-        *([_default_change(item, item.existing_type, old, None)] if is_plain(old) else []),
-        change,
-        *([_default_change(item, item.modify_type, None, new)] if is_plain(new) else []),
-    ]
-
-
-def _default_change(item: ops.AlterColumnOp, type_: Type, old: Any, new: Any) -> ops.AlterColumnOp:
-    return ops.AlterColumnOp(
-        item.table_name,
-        item.column_name,
-        schema=item.schema,
-        existing_type=type_,
-        existing_nullable=item.existing_nullable,
-        existing_server_default=old,
-        modify_server_default=new,
-    )
-
-
-def _using(column: str, old: Type, new: Type) -> str | None:
-    """The expression that converts the values, if the server does not convert them by itself.
-    Between an enum and another type, the text is what they have in common.
-    """
-    if not _is_named(new):
-        return None
-    name, target = sql_name(column), sql_of(new)
-    if not any(_is_textual(each) for each in (old, new)):
-        return f"{name}::{target}"
-    through = "text[]" if isinstance(stored_type(old), ARRAY) else "text"
-    return f"{name}::{through}::{target}"
-
-
-def _is_named(type_: Type) -> bool:
-    """Whether the server converts other types to this one only if it is told to."""
-    return isinstance(type_, SqlType) or any(True for _ in named_types(type_)) or _is_own(type_)
-
-
-def _is_textual(type_: Type) -> bool:
-    """Whether only text can become the type."""
-    types = [*named_types(type_)]
-    return any(isinstance(each, Enum) for each in types) or (not types and _is_named(type_))
-
-
-def _is_own(type_: Type) -> bool:
+def is_own(type_: Type) -> bool:
     """Whether the class of a stored type is not SQLAlchemy's."""
     return _is_of_a_project(stored_type(type_))
 
 
 def _is_of_a_project(type_: Type) -> bool:
     return type(type_).__module__.partition(".")[0] != "sqlalchemy"
-
-
-@renderers.dispatch_for(TypeChange)
-def _render_type_change(context: AutogenContext, item: TypeChange) -> str:
-    plain = ops.AlterColumnOp(item.table_name, item.column_name)
-    plain.__dict__.update(vars(item))
-    call = rendered(context, plain)
-    return call[:-1] + f", postgresql_using={item.using!r})" if item.using else call
 
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:

@@ -51,6 +51,10 @@ def compare_constraints(
     return PriorityDispatchResult.CONTINUE
 
 
+OTHER_NAME = (
+    "the models have another name for it, which changes nothing else. "
+    "ALTER TABLE … RENAME CONSTRAINT … TO … gives it that name"
+)
 USE_INDEX = (
     "To avoid that, first build a unique index concurrently, and use it: ADD CONSTRAINT … PRIMARY KEY "
     "USING INDEX …."
@@ -84,8 +88,8 @@ class Constraints:
 
 
 def _compare_by_name(pending: Pending, table: PendingTable, these: Constraints) -> None:
-    unnamed = [each for each in these.wanted if _name_of(each) is None]
-    named = {name: each for each in these.wanted if (name := _name_of(each)) is not None}
+    unnamed = [each for each in these.wanted if name_in_database(each) is None]
+    named = {name: each for each in these.wanted if (name := name_in_database(each)) is not None}
     others = sorted(these.existing.keys() - named.keys())
     for name, constraint in sorted(named.items()):
         if name not in these.existing:
@@ -184,7 +188,7 @@ def _part(
     return Part(kind, name, f"ALTER TABLE {table.copied.copy} ADD ", sql, after)
 
 
-def _name_of(constraint: Constraint) -> str | None:
+def name_in_database(constraint: Constraint) -> str | None:
     """The name that a constraint of a model gets in the database."""
     quote = POSTGRESQL.identifier_preparer
     name = quote.format_constraint(constraint) if constraint.name is not None else None
@@ -307,10 +311,14 @@ def _compare_primary_key(pending: Pending, table: PendingTable, wanted: Table) -
     key = pending.reflection.reflected["pk_constraint"].get((table.schema, table.name)) or {}
     old, new = list(key.get("constrained_columns", ())), [each.name for each in wanted.primary_key]
     if old == new:
+        name = name_in_database(wanted.primary_key)
+        if old and name not in (None, key.get("name")):
+            what = display_name(table.schema, table.name, str(key.get("name")))
+            pending.leave(f"name of {what}", OTHER_NAME)
         return
     log.info("Detected changed primary key of table %r: %s to %s", table.name, old, new)
     old_name = str(key.get("name"))
-    new_name = _name_of(wanted.primary_key) or (old_name if old else f"{table.name}_pkey")
+    new_name = name_in_database(wanted.primary_key) or (old_name if old else f"{table.name}_pkey")
     change = _primary_key_change(table, (old_name, old), (new_name, new))
     undo = _primary_key_change(table, (new_name, new), (old_name, old))
     line = BlockingLine.of_sql(change, undo)

@@ -5,10 +5,11 @@ was NOT NULL, existing rows need a value.
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import Column, text
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Connection, text
 from sqlalchemy.sql import sqltypes
 
-from alembic_live.autogenerate.rendering import Comment
+from alembic_live.autogenerate.rendering import Comment, sql_name
 from alembic_live.autogenerate.warnings import needs_value
 from alembic_live.sql.quoting import literal
 
@@ -26,20 +27,39 @@ PLACEHOLDERS: tuple[tuple[type[Any] | tuple[type[Any], ...], str], ...] = (
 )
 
 
-def add_placeholders(downgrade: ops.DowngradeOps) -> None:
+# The constraints and unique indexes of a column that a placeholder may violate.
+RULES = text(
+    """
+    WITH restored AS (
+        SELECT attrelid, attnum FROM pg_attribute
+        WHERE attrelid = to_regclass(:table) AND attname = :column
+    )
+    SELECT conname AS name FROM restored JOIN pg_constraint ON conrelid = attrelid
+    WHERE contype IN ('c', 'u', 'x') AND attnum = ANY (conkey)
+    UNION
+    SELECT relname FROM restored JOIN pg_index ON indrelid = attrelid
+    JOIN pg_class ON oid = indexrelid
+    WHERE indisunique AND attnum = ANY (indkey)
+    ORDER BY name
+    """
+)
+
+
+def add_placeholders(migration: MigrationContext, downgrade: ops.DowngradeOps) -> None:
     """Give each restored NOT NULL column a default while it is added, so that existing rows get a
     placeholder.
     """
+    assert migration.connection is not None
     for group in downgrade.ops:
         if not isinstance(group, ops.ModifyTableOps):
             continue
         for item in list(group.ops):
             if isinstance(item, ops.AddColumnOp) and needs_value(item.column):
                 place = group.ops.index(item)
-                group.ops[place : place + 1] = _with_placeholder(item)
+                group.ops[place : place + 1] = _with_placeholder(migration.connection, item)
 
 
-def _with_placeholder(item: ops.AddColumnOp) -> list[ops.MigrateOperation]:
+def _with_placeholder(connection: Connection, item: ops.AddColumnOp) -> list[ops.MigrateOperation]:
     name = f"{item.table_name}.{item.column.name}"
     placeholder = None if item.column.foreign_keys else _placeholder(item.column)
     if placeholder is None:
@@ -51,6 +71,8 @@ def _with_placeholder(item: ops.AddColumnOp) -> list[ops.MigrateOperation]:
             item,
         ]
     column = item.column
+    where = {"table": sql_name(item.schema, item.table_name), "column": column.name}
+    rules = connection.scalars(RULES, where).all()
     with_default = Column(
         column.name,
         column.type,
@@ -59,7 +81,10 @@ def _with_placeholder(item: ops.AddColumnOp) -> list[ops.MigrateOperation]:
         comment=column.comment,
     )
     return [
-        Comment(f"The values of {name} are lost: existing rows get {placeholder}."),
+        Comment(
+            f"The values of {name} are lost: existing rows get {placeholder}."
+            + (f" Write another value if that violates {' or '.join(rules)}." if rules else "")
+        ),
         ops.AddColumnOp(item.table_name, with_default, schema=item.schema),
         ops.AlterColumnOp(
             item.table_name,

@@ -84,6 +84,18 @@ DEPENDENTS = text(
     """
 )
 
+# What else a new type of the same name has to get. Without an ACL, everybody may use a type.
+PROPERTIES = text(
+    """
+    SELECT obj_description(oid, 'pg_type') AS comment,
+           CASE WHEN typacl IS NOT NULL THEN ARRAY(
+               SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC'
+                      ELSE quote_ident(pg_get_userbyid(p.grantee)) END
+               FROM aclexplode(typacl) p WHERE p.grantee <> typowner ORDER BY 1) END AS users
+    FROM pg_type WHERE oid = :oid
+    """
+)
+
 Table = tuple[str | None, str]  # schema and name
 
 
@@ -128,12 +140,16 @@ class Dependents:
         rebuilt: indexes and constraints whose expressions use it.
         defaults: defaults of columns of other types.
         others: descriptions of what cannot be rebuilt, each with its table, if it is part of one.
+        comment: its comment.
+        users: the roles in SQL that may use it besides its owner. None if it has no privileges.
     """
 
     columns: list[EnumColumn] = field(default_factory=list)
     rebuilt: list[Rebuilt] = field(default_factory=list)
     defaults: list[OtherDefault] = field(default_factory=list)
     others: list[tuple[Table | None, str]] = field(default_factory=list)
+    comment: str | None = None
+    users: list[str] | None = None
 
 
 def dependents_of(connection: Connection, oid: int) -> Dependents:
@@ -143,7 +159,8 @@ def dependents_of(connection: Connection, oid: int) -> Dependents:
         connection: a connection to the database.
         oid: the enum.
     """
-    found = Dependents()
+    properties = connection.execute(PROPERTIES, {"oid": oid}).one()
+    found = Dependents(comment=properties.comment, users=properties.users)
     for row in connection.execute(COLUMNS, {"oid": oid}):
         name = display_name(row.schema, row.table, row.column)
         if row.is_key:

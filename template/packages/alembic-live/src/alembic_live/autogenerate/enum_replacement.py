@@ -145,15 +145,16 @@ def arrange_enums(upgrade: ops.UpgradeOps) -> None:
 def _leave_out(item: ReplaceEnum, left: LeftColumns, dropped: set[str]) -> None:
     """Leave out what does not use the type when it is replaced."""
     old = item.dependents
-    item.dependents = Dependents(
-        [each for each in old.columns if not left.has(*each[:3])],
-        [
+    item.dependents = replace(
+        old,
+        columns=[each for each in old.columns if not left.has(*each[:3])],
+        rebuilt=[
             each
             for each in old.rebuilt
             if each.table not in left.tables and each.name not in dropped
         ],
-        [each for each in old.defaults if not left.has(*each.table_key, each.column)],
-        [each for each in old.others if each[0] is None or each[0] not in left.tables],
+        defaults=[each for each in old.defaults if not left.has(*each.table_key, each.column)],
+        others=[each for each in old.others if each[0] is None or each[0] not in left.tables],
     )
 
 
@@ -232,6 +233,7 @@ def statements_of(item: ReplaceEnum) -> Iterator[str]:
             yield f"{_alter(column)} DROP DEFAULT"
     yield f"ALTER TYPE {type_} RENAME TO {OLD}"
     yield f"CREATE TYPE {type_} AS ENUM ({', '.join(map(literal, item.new))})"
+    yield from _properties(type_, item.dependents)
     for table in dict.fromkeys((column.schema, column.table) for column in columns):
         changes = [
             f"ALTER COLUMN {sql_name(column.column)} TYPE {type_}{'[]' if column.is_array else ''} "
@@ -247,6 +249,18 @@ def statements_of(item: ReplaceEnum) -> Iterator[str]:
     yield f"DROP TYPE {old}"
     for each in reversed(item.dependents.rebuilt):
         yield from each.create
+
+
+def _properties(type_: str, dependents: Dependents) -> Iterator[str]:
+    """The SQL that gives a new type what the old one had."""
+    if dependents.comment:
+        yield f"COMMENT ON TYPE {type_} IS {literal(dependents.comment)}"
+    if dependents.users is not None:
+        if "PUBLIC" not in dependents.users:
+            yield f"REVOKE USAGE ON TYPE {type_} FROM PUBLIC"
+        for user in dependents.users:
+            if user != "PUBLIC":
+                yield f"GRANT USAGE ON TYPE {type_} TO {user}"
 
 
 def _alter(column: Any) -> str:

@@ -15,11 +15,11 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, Identity
+from sqlalchemy import Column, Identity, Sequence
 
 from alembic_live.autogenerate.column_types import sql_of
 from alembic_live.autogenerate.pending import pending_of
-from alembic_live.autogenerate.rendering import execute_call, sql_name
+from alembic_live.autogenerate.rendering import display_name, execute_call, sql_name
 from alembic_live.sql.quoting import IDENTIFIER, literal
 
 OLD = "replaced_sequence"  # what an old sequence is called until it is dropped
@@ -97,6 +97,7 @@ def _compare_numbering(
     wanted: Column[Any],
 ) -> PriorityDispatchResult:
     has_identity = [isinstance(each.server_default, Identity) for each in (existing, wanted)]
+    _leave_missing_sequence(context, schema, table, existing, wanted)
     is_wider = item.modify_type is not None and sql_of(existing.type).upper() in LIMITS
     if not (any(has_identity) or (is_wider and existing.server_default is None)):
         return PriorityDispatchResult.CONTINUE
@@ -114,6 +115,30 @@ def _compare_numbering(
         change.is_nullable_before = bool(new.options and existing.nullable)
         item.info["numbering"] = change
     return PriorityDispatchResult.STOP if any(has_identity) else PriorityDispatchResult.CONTINUE
+
+
+def _leave_missing_sequence(
+    context: AutogenContext,
+    schema: str | None,
+    table: str,
+    existing: Column[Any],
+    wanted: Column[Any],
+) -> None:
+    """Name a key that SQLAlchemy makes SERIAL, and that the database does not number. Many models
+    say nothing about it, so it is no difference.
+    """
+    is_numbered = wanted.table.autoincrement_column is wanted and not isinstance(
+        wanted.default, Sequence
+    )
+    has_default = wanted.server_default is not None or existing.server_default is not None
+    if is_numbered and not has_default:
+        if _existing(context, schema, table, wanted.name, existing).is_serial:
+            return
+        pending_of(context).leave(
+            f"numbers of {display_name(schema, table, wanted.name)}",
+            "SQLAlchemy creates such a key as SERIAL, and the database does not number it. "
+            "Write sa.Identity() in the model, or autoincrement=False",
+        )
 
 
 def _existing(

@@ -10,13 +10,15 @@ from typing import Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column
+from sqlalchemy import Column, Enum
+from sqlalchemy.dialects.postgresql import DOMAIN
 
+from alembic_live.autogenerate.column_types import named_types
 from alembic_live.autogenerate.reflection import Reflection
 from alembic_live.autogenerate.rendering import POSTGRESQL, display_name, sql_name
 from alembic_live.autogenerate.stored import Answer, CopiedTable, Part, compare_stored
 from alembic_live.printable import one_line
-from alembic_live.sql.quoting import identifier
+from alembic_live.sql.quoting import identifier, literal
 
 log = logging.getLogger("alembic.autogenerate")
 
@@ -144,8 +146,16 @@ def _changes(table: PendingTable) -> Iterator[str]:
         if isinstance(item, ops.AddColumnOp):
             yield f"{alter} ADD COLUMN {_column(item.column)}"
         elif isinstance(item, ops.AlterColumnOp) and item.modify_type is not None:
+            yield from map(_creation, named_types(item.modify_type))  # it may be new
             type_ = item.modify_type.compile(dialect=POSTGRESQL)
             yield f"{alter} ALTER COLUMN {identifier(item.column_name)} TYPE {type_} USING NULL"
+
+
+def _creation(type_: Enum | DOMAIN) -> str:
+    name = sql_name(type_.schema, str(type_.name))
+    if isinstance(type_, DOMAIN):
+        return f"CREATE DOMAIN {name} AS {type_.data_type.compile(dialect=POSTGRESQL)}"
+    return f"CREATE TYPE {name} AS ENUM ({', '.join(map(literal, type_.enums))})"
 
 
 def _column(column: Column[Any]) -> str:

@@ -51,6 +51,10 @@ DETAILS = text(
     FROM tables t JOIN pg_constraint k ON k.conrelid = t.oid
     WHERE k.contype = 'u' AND k.condeferrable
     UNION ALL
+    SELECT 'match', t.schema, t.name, k.conname, 'FULL'
+    FROM tables t JOIN pg_constraint k ON k.conrelid = t.oid
+    WHERE k.contype = 'f' AND k.confmatchtype = 'f'
+    UNION ALL
     SELECT 'collations', t.schema, t.name, c.relname,
            json_agg(CASE WHEN k.is_other THEN k.used::regcollation::text END ORDER BY k.place)::text
     FROM tables t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid

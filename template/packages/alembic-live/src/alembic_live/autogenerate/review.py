@@ -19,7 +19,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, inspect
 
-from alembic_live.autogenerate.column_types import convert_values, named_types
+from alembic_live.autogenerate.column_types import named_types
 from alembic_live.autogenerate.cycles import defer_foreign_keys, drop_foreign_keys_first
 from alembic_live.autogenerate.dependents import handle_dependents
 from alembic_live.autogenerate.destructive_changes import (
@@ -35,6 +35,7 @@ from alembic_live.autogenerate.renames import renamed
 from alembic_live.autogenerate.rendering import Line, sql_name
 from alembic_live.autogenerate.restoration import restore_exactly
 from alembic_live.autogenerate.source import check_source
+from alembic_live.autogenerate.type_changes import convert_values
 from alembic_live.autogenerate.warnings import add_warnings, check_new_columns
 from alembic_live.autogenerate.zero_downtime import metadatas_of, split
 from alembic_live.internals.sqlalchemy import sequences_of
@@ -82,7 +83,7 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
         handle_dependents(migration, script.upgrade_ops)
         defer_foreign_keys(script.upgrade_ops)
         drop_foreign_keys_first(migration, script.upgrade_ops)
-        convert_values(script.upgrade_ops)
+        convert_values(migration, script.upgrade_ops)
         change_numbering(script.upgrade_ops)
         arrange_enums(script.upgrade_ops)
         scripts[:] = split(script, metadatas, [*schemas, *renaming.operations])
@@ -90,7 +91,7 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
             assert part.downgrade_ops is not None
             defer_foreign_keys(part.downgrade_ops)
             restore_exactly(migration, part.downgrade_ops)
-            add_placeholders(part.downgrade_ops)
+            add_placeholders(migration, part.downgrade_ops)
             add_warnings(migration, part)
             check_source(migration, part)
 

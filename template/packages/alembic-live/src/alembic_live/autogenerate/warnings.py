@@ -11,11 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import JSON, Column, Connection, Dialect, Identity, MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
-from alembic_live.autogenerate.column_types import TypeChange
 from alembic_live.autogenerate.enum_replacement import ReplaceEnum
+from alembic_live.autogenerate.probe import DATATYPE_MISMATCH, rewrites
 from alembic_live.autogenerate.rendering import (
     POSTGRESQL,
     BlockingLine,
@@ -23,20 +22,18 @@ from alembic_live.autogenerate.rendering import (
     display_name,
     sql_name,
 )
+from alembic_live.autogenerate.type_changes import TypeChange
 from alembic_live.autogenerate.zero_downtime import (
     created_tables,
     is_partitioned,
     kind_of,
     metadatas_of,
 )
-from alembic_live.postgres.connection import execute_verbatim
-from alembic_live.postgres.explanations import sqlstate
 from alembic_live.printable import one_line
 
 log = logging.getLogger("alembic.autogenerate")
 
 REWRITES = "Rewrites {table} under ACCESS EXCLUSIVE, so reads and writes block"
-DATATYPE_MISMATCH = "42804"  # there is no automatic cast to the new type
 
 # Why a change rewrites the table, and what to write instead.
 RECIPES = {
@@ -139,8 +136,8 @@ def _new_column_warning(connection: Connection, item: ops.AddColumnOp) -> str | 
     if not isinstance(column.table, Table):  # one of a downgrade; its definition needs a table
         column = Table("probe", MetaData(), column).columns[column.name]
     definition = str(CreateColumn(column).compile(dialect=POSTGRESQL))
-    rewrites = _rewrites(connection, item, f"ADD COLUMN {definition.strip()}")
-    if rewrites is False or (rewrites is not True and not (column.identity or column.computed)):
+    is_rewrite = rewrites(connection, item, f"ADD COLUMN {definition.strip()}")
+    if is_rewrite is False or (is_rewrite is not True and not (column.identity or column.computed)):
         return None
     kind = "identity" if column.identity else "computed" if column.computed else "default"
     return _rewrite_warning(item, column.name, kind)
@@ -157,13 +154,13 @@ def _new_type_warning(connection: Connection, item: ops.AlterColumnOp) -> str | 
     if item.existing_type is not None:  # in a downgrade the database has the other type
         old = item.existing_type.compile(dialect=POSTGRESQL)
         before = [f"ALTER COLUMN {column} TYPE {old} USING NULL"]
-    rewrites = _rewrites(connection, item, *before, change)
-    if rewrites is False:
+    is_rewrite = rewrites(connection, item, *before, change)
+    if is_rewrite is False:
         return None
-    if rewrites == DATATYPE_MISMATCH:
+    if is_rewrite == DATATYPE_MISMATCH:
         return (
-            f"Postgres cannot convert {item.table_name}.{item.column_name} to {new} automatically. "
-            f"Add postgresql_using={f'{column}::{new}'!r} to the alter_column below."
+            f"Postgres has no cast that converts {item.table_name}.{item.column_name} to {new}. Add "
+            "an expression that does: postgresql_using='…' in the alter_column below."
         )
     return _rewrite_warning(item, item.column_name, "type", new)
 
@@ -196,8 +193,8 @@ def _enum_warning(item: ReplaceEnum) -> str | None:
 
 
 def _rewrite_warning(item: Any, column: str, kind: str, type_: str = "") -> str:
-    rewrites = REWRITES.format(table=display_name(item.schema, item.table_name))
-    return f"{rewrites}: {RECIPES[kind].format(column=column, type=type_)}"
+    what = REWRITES.format(table=display_name(item.schema, item.table_name))
+    return f"{what}: {RECIPES[kind].format(column=column, type=type_)}"
 
 
 def needs_value(column: Column[Any]) -> bool:
@@ -208,23 +205,3 @@ def needs_value(column: Column[Any]) -> bool:
         and column.computed is None
         and not isinstance(column.identity, Identity)
     )
-
-
-def _rewrites(connection: Connection, item: Any, *changes: str) -> bool | str:
-    """Whether the last of the changes rewrites the table. The changes run on an empty copy of the
-    table, in a savepoint that is rolled back. If Postgres rejects one, the SQLSTATE.
-    """
-    table = sql_name(item.schema, item.table_name)
-    file_of_table = "SELECT pg_relation_filenode('pg_temp.probe')"
-    savepoint = connection.begin_nested()
-    try:
-        execute_verbatim(connection, f"CREATE TEMPORARY TABLE probe (LIKE {table}) ON COMMIT DROP")
-        files = []
-        for change in changes:
-            files.append(connection.exec_driver_sql(file_of_table).scalar())
-            execute_verbatim(connection, f"ALTER TABLE pg_temp.probe {change}")
-        return bool(connection.exec_driver_sql(file_of_table).scalar() != files[-1])
-    except DBAPIError as error:
-        return sqlstate(error)
-    finally:
-        savepoint.rollback()
