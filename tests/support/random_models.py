@@ -406,18 +406,20 @@ def changed(draw: Draw, state: State) -> tuple[State, str]:
     A name is not used again: that would be a change of unlike types.
     """
     used = {each.name for each in state.tables}
-    rename = ""
+    rename = renamed = ""
     match draw(st.sampled_from(("", "", "table", "column"))):
         case "table":
             table = draw(st.sampled_from(state.tables))
             used.add(name := draw(st.sampled_from([each for each in TABLES if each not in used])))
-            rename = f"{table.full_name}:{replace(table, name=name).full_name}"
+            renamed = replace(table, name=name).full_name
+            rename = f"{table.full_name}:{renamed}"
             state = _renamed_table(state, table, name)
         case "column":
             table = draw(st.sampled_from(state.tables))
             column = draw(st.sampled_from(table.columns))
             name = draw(st.sampled_from(("renamed", "Renamed It", "from")))
             state = state.replaced(table, _renamed_column(table, column, name))
+            renamed = f"{table.full_name}.{name}"
             rename = f"{table.full_name}.{column.name}:{name}"
     for number in range(draw(st.integers(1, 4))):
         if not state.tables or draw(st.integers(0, 9)) == 0:
@@ -427,11 +429,18 @@ def changed(draw: Draw, state: State) -> tuple[State, str]:
             continue
         table = draw(st.sampled_from(state.tables))
         if draw(st.integers(0, 9)) == 0:
-            state = _without_table(state, table)
+            # The downgrade has no values for a required reference.
+            key = f"{table.full_name}.id"
+            others = [each for each in state.tables if each is not table]
+            columns_ = [column for each in others for column in each.columns]
+            if not any(column.target == key and column.is_required for column in columns_):
+                state = _without_table(state, table)
             continue
         change = draw(st.sampled_from(list(_changes(table))))
         state = state.replaced(table, change(draw, table, number))
-    return state, rename
+    there = {each.full_name for each in state.tables}
+    there |= {f"{each.full_name}.{column.name}" for each in state.tables for column in each.columns}
+    return state, rename if renamed in there else ""
 
 
 def _renamed_table(state: State, table: Table, name: str) -> State:
@@ -552,8 +561,10 @@ def _drop_column(draw: Draw, table: Table, _: int) -> Table:
         each
         for each in table.columns
         if each.computed
-        or not each.is_required
-        or (each.default is not None and not _uses(table, each))
+        or (
+            not (each.is_required and each.default is None)
+            and not (_uses(table, each) and _has_rule(table, each))
+        )
     ]
     return _without_columns(table, {draw(st.sampled_from(able)).name} if able else set())
 
@@ -565,6 +576,12 @@ def _alter_column(draw: Draw, table: Table, _: int) -> Table:
     if new.kind != old.kind and (is_used or _uses(table, old)):
         new = old
     return replace(table, columns=tuple(new if each is old else each for each in table.columns))
+
+
+def _has_rule(table: Table, column: Column) -> bool:
+    """Whether equal values, or a default, may violate a part that has the column."""
+    has_value = column.is_required or column.default is not None
+    return has_value or any("nulls_not_distinct" in str(each.options) for each in table.parts)
 
 
 def _uses(table: Table, column: Column) -> bool:
