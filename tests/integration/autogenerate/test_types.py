@@ -131,7 +131,51 @@ RG, RGB = ("red", "green"), ("red", "green", "blue")
 TWO, THREE = color(*RG), color(*RGB)
 DROP_BLUE = ("allow-drop=color.blue",)
 
+GREEN = check("color <> 'green' OR id > 0")
+STATISTICS = "; CREATE STATISTICS st (dependencies) ON id, color FROM things"
+LEFT = {
+    "column with a check and statistics": (things(column(THREE), GREEN), things(), STATISTICS),
+    "column with an index": (things(column(THREE), index("(color = 'red')")), things(), ""),
+    "column with a check on two": (
+        things(column(THREE), column(THREE, "tint"), check("color = tint OR id > 0")),
+        things(column(TWO)),
+        STATISTICS,
+    ),
+    "column of another type in a check": (
+        things(column(THREE), column(sa.Integer, "size"), check("size > 0 OR color = 'red'")),
+        things(column(TWO)),
+        STATISTICS,
+    ),
+    "column that becomes text": (
+        things(column(THREE), GREEN),
+        things(column(text), GREEN),
+        "",
+    ),
+    "table with a check and an index": (
+        things(column(THREE), GREEN, index("(color = 'red')")),
+        lambda _: None,
+        STATISTICS,
+    ),
+}
+
+
+def with_others(models: Things, labels: Callable[[], Any]) -> Things:
+    """The models, and a second table with the enum."""
+
+    def joined(metadata: sa.MetaData) -> None:
+        models(metadata)
+        sa.Table("others", metadata, column(labels)())
+
+    return joined
+
+
 ENUMS = {
+    **{
+        f"{name} leaves an enum that loses a value": Change(
+            with_others(before, THREE), with_others(after, TWO), RED + sql, ("allow-drop",)
+        )
+        for name, (before, after, sql) in LEFT.items()
+    },
     "new enum": Change(things(), things(column(TWO)), ROWS),
     "new enum with a default": Change(
         things(), things(column(TWO, nullable=False, server_default="red")), ROWS
@@ -728,7 +772,7 @@ def evolution(
 @pytest.fixture(scope="module")
 def on_psycopg(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evolution]:
     """The same with the other driver."""
-    with server.another(f"types_psycopg_{os.getpid()}") as database:
+    with server.another(f"types_some_{os.getpid()}") as database:
         yield Evolution(tmp_path_factory.mktemp("types"), database, "psycopg")
 
 

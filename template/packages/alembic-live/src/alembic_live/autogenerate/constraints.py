@@ -295,8 +295,7 @@ def _exclusions(pending: Pending, table: PendingTable, wanted: Table) -> Constra
     def drop(name: str, answer: Answer | None) -> None:
         log.info("Detected removed exclusion constraint %r on table %r", name, table.name)
         adding, dropping = statements(name, existing[name])
-        line = BlockingLine.of_sql(dropping, adding)
-        line.drops = name
+        line = BlockingLine.of_sql(dropping, adding, drops=name)
         table.operations.ops.append(line.saying("", _builds(table)))
 
     existing = pending.reflection.of_table("exclude", table.schema, table.name)
@@ -321,8 +320,7 @@ def _compare_primary_key(pending: Pending, table: PendingTable, wanted: Table) -
     new_name = name_in_database(wanted.primary_key) or (old_name if old else f"{table.name}_pkey")
     change = _primary_key_change(table, (old_name, old), (new_name, new))
     undo = _primary_key_change(table, (new_name, new), (old_name, old))
-    line = BlockingLine.of_sql(change, undo)
-    line.drops = old_name if old else ""
+    line = BlockingLine.of_sql(change, undo, drops=old_name if old else "")
     builds = f"{_builds(table)} {USE_INDEX}"
     table.operations.ops.append(line.saying(builds if new else "", builds if old else ""))
 

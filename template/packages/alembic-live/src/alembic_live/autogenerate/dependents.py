@@ -136,7 +136,8 @@ def _of_column(
 
 def _drops(group: ops.ModifyTableOps, row: Any) -> Iterator[ops.MigrateOperation]:
     if row.kind == "pg_statistic_ext":
-        yield Line.of_sql(f"DROP STATISTICS {sql_name(group.schema, row.part)}", row.definition)
+        statistics = sql_name(group.schema, row.part)
+        yield Line.of_sql(f"DROP STATISTICS {statistics}", row.definition, drops=row.part)
         return
     if row.constraint_type == "p":
         yield Comment(
@@ -147,6 +148,7 @@ def _drops(group: ops.ModifyTableOps, row: Any) -> Iterator[ops.MigrateOperation
     yield Line.of_sql(
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
         f"ALTER TABLE {table} ADD CONSTRAINT {name} {row.definition}",
+        drops=row.part,
     )
 
 
@@ -167,7 +169,7 @@ def _dropped_parts(migration: MigrationContext, upgrade: ops.UpgradeOps) -> Part
             found |= {
                 (table, change.drops)
                 for change in item.ops
-                if isinstance(change, BlockingLine) and change.drops
+                if isinstance(change, Line) and change.drops
             }
     return found
 

@@ -16,10 +16,11 @@ from alembic.util import CommandError
 
 from alembic_live.autogenerate.column_types import default_sql, is_plain, named_types
 from alembic_live.autogenerate.enum_dependents import Dependents, EnumColumn, Table
-from alembic_live.autogenerate.rendering import Comment, display_name, execute_call, sql_name
+from alembic_live.autogenerate.rendering import Comment, Line, display_name, execute_call, sql_name
 from alembic_live.sql.quoting import literal
 
 TABLES = ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps
+DROPS = ops.DropIndexOp | ops.DropConstraintOp
 OLD = "replaced_enum"  # what the old type is called until it is dropped
 
 
@@ -117,6 +118,12 @@ def _leaves(item: Any) -> bool:
     )
 
 
+def _precedes(item: Any) -> bool:
+    """Whether a change comes before the enums: a column leaves, or what belongs to one."""
+    is_drop = isinstance(item, ops.DropTableOp | DROPS)
+    return is_drop or _leaves(item) or (isinstance(item, Line) and bool(item.drops))
+
+
 def arrange_enums(upgrade: ops.UpgradeOps) -> None:
     """Put changed enums where they work: after the columns that leave them, before those that come.
     A default that changes is changed together with the type.
@@ -160,12 +167,13 @@ def _leave_out(item: ReplaceEnum, left: LeftColumns, dropped: set[str]) -> None:
 
 def _dropped_names(upgrade: ops.UpgradeOps) -> set[str]:
     """The indexes and constraints that the script drops."""
+    names = ("index_name", "constraint_name", "drops")
     return {
-        str(getattr(item, "index_name", None) or getattr(item, "constraint_name", ""))
+        str(next(found for name in names if (found := getattr(item, name, None))))
         for group in upgrade.ops
         if isinstance(group, ops.ModifyTableOps)
         for item in group.ops
-        if isinstance(item, ops.DropIndexOp | ops.DropConstraintOp)
+        if isinstance(item, DROPS) or (isinstance(item, Line) and item.drops)
     }
 
 
@@ -203,15 +211,27 @@ def _with_new_default(column: EnumColumn, upgrade: ops.UpgradeOps) -> EnumColumn
 
 
 def _take_leaving(upgrade: ops.UpgradeOps) -> Iterator[ops.MigrateOperation]:
+    """Take the changes that precede the enums out of the script, with their comments."""
     for group in list(upgrade.ops):
         if isinstance(group, ops.DropTableOp):
-            upgrade.ops.remove(group)
-            yield group
+            yield from _take(upgrade.ops, [group])
         elif isinstance(group, ops.ModifyTableOps):
-            leaving = [item for item in group.ops if _leaves(item)]
+            leaving = _take(group.ops, [item for item in group.ops if _precedes(item)])
             if leaving:
-                group.ops[:] = [item for item in group.ops if item not in leaving]
                 yield ops.ModifyTableOps(group.table_name, leaving, schema=group.schema)
+
+
+def _take(items: list[Any], taken: Sequence[Any]) -> list[Any]:
+    """Take items out of a list, with the comments above each."""
+    found = []
+    for item in taken:
+        end = items.index(item) + 1
+        start = end - 1
+        while start and isinstance(items[start - 1], Comment):
+            start -= 1
+        found += items[start:end]
+        del items[start:end]
+    return found
 
 
 def _is_empty(item: ops.MigrateOperation) -> bool:

@@ -47,13 +47,17 @@ def compiler() -> Any:
 class Line(ops.MigrateOperation):
     """A line of Python in a revision, and the line that reverses it."""
 
+    drops = ""  # the name of the constraint, or of the statistics, that it drops or changes
+
     def __init__(self, line: str, undo: str, *, is_sql: bool = False) -> None:
         self.line, self.undo, self.is_sql = line, undo, is_sql
 
     @classmethod
-    def of_sql(cls, statement: str, undo: str = "") -> Self:
+    def of_sql(cls, statement: str, undo: str = "", *, drops: str = "") -> Self:
         """A line that runs a statement, reversed by a line that runs another one, or by none."""
-        return cls(statement, undo, is_sql=True)
+        line = cls(statement, undo, is_sql=True)
+        line.drops = drops
+        return line
 
     def reverse(self) -> Self:
         """The line for the opposite direction."""
@@ -68,7 +72,6 @@ class BlockingLine(Line):
     """A line that blocks other sessions for long, and what to say of it in each direction."""
 
     warning = undo_warning = ""
-    drops = ""  # the name of the constraint that it drops, or changes
 
     def saying(self, warning: str, undo_warning: str) -> Self:
         """The same line with its warnings."""
