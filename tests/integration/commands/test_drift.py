@@ -88,6 +88,21 @@ def test_the_replay_is_not_logged_and_prints_stay_out_of_json(new_project: NewPr
     assert "Finished upgrade" not in done.stderr
 
 
+def test_it_has_the_search_path_of_the_database(
+    new_project: NewProject, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            f'ALTER DATABASE "{database.name}" SET search_path = public, "My Words"'.encode()
+        )
+    project = new_project()
+    make = ['CREATE SCHEMA "My Words"', "CREATE TYPE \"My Words\".mood AS ENUM ('good')"]
+    write_revision(project, "moods", make, 'DROP SCHEMA "My Words" CASCADE')
+    write_revision(project, "uses", "CREATE TABLE uses (mood mood)", "DROP TABLE uses")
+    project.alembic("upgrade", "head")
+    assert "The database matches revision" in project.db("drift").stderr
+
+
 def test_an_object_can_be_left_out(project: Project, database: Database) -> None:
     database.query("CREATE INDEX by_hand ON parts (at)")
     database.query("CREATE INDEX by_foot ON parts (at)")

@@ -27,6 +27,12 @@ LONGEST = 20  # characters of the project's name: Postgres truncates long names 
 ABANDONED_AFTER = 3600  # seconds, for a database without sessions
 
 MAY_CREATE = text("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+# With which the sessions of the project begin, if the database or the role has its own.
+SEARCH_PATH = text(
+    "SELECT setting FROM pg_settings WHERE name = 'search_path' AND source IN"
+    " ('database', 'user', 'database user')"
+)
+USE_SEARCH_PATH = text("SELECT set_config('search_path', :path, false)")
 ROLES = text("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")
 OWN_DATABASES = text(
     """
@@ -43,8 +49,8 @@ def scratch_databases(
 ) -> Iterator[Callable[[], Address]]:
     """A function that creates an empty database on each call. All are dropped at the end.
 
-    They are on the project's server, which has the right version and extensions. If that server is
-    not available, or the role cannot create databases, they are on a local server that is started
+    They are on the project's server, which has the right version and extensions, and have the search
+    path of the project's database, if it has its own. If that server is not available, or the role cannot create databases, they are on a local server that is started
     for them. Alembic logs warnings only: its other entries would look like those of an upgrade.
 
     Args:
@@ -55,7 +61,8 @@ def scratch_databases(
         CommandError: the local server does not start; the text says why.
     """
     prefix = f"{re.sub(r'[^a-z0-9_]', '_', project.name.lower())[:LONGEST]}{INFIX}"
-    with nullcontext(on) if on else _server(project) as server, _without_progress():
+    place = nullcontext((on, None)) if on else _server(project)
+    with place as (server, search_path), _without_progress():
         created: list[Address] = []
 
         def create_database() -> Address:
@@ -65,6 +72,10 @@ def scratch_databases(
             def create(connection: Connection) -> None:
                 _drop_abandoned(connection, prefix)
                 databases.create(connection, address.name)
+                if search_path is not None:
+                    connection.execute(USE_SEARCH_PATH, {"path": search_path})
+                    set_path = "ALTER DATABASE %I SET search_path FROM CURRENT"
+                    databases.execute(connection, set_path, address.name)
 
             databases.administer(server, create)
             return address
@@ -100,20 +111,22 @@ def _without_progress() -> Iterator[None]:
 
 
 @contextmanager
-def _server(project: Project) -> Iterator[Address]:
+def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
+    """The address of the server, and the search path of its scratch databases."""
 
-    def read(connection: Connection) -> tuple[bool, list[str]]:
+    def read(connection: Connection) -> tuple[bool, str | None, list[str]]:
         roles = [str(name) for name in connection.scalars(ROLES)]
-        return bool(connection.scalar(MAY_CREATE)), roles
+        return bool(connection.scalar(MAY_CREATE)), connection.scalar(SEARCH_PATH), roles
 
     may_create, reason = False, "The project's database cannot be reached"
     roles: list[str] = []
+    search_path: str | None = None
     with suppress(CommandError, ConfigurationError):
         address = project.migration_address
-        may_create, roles = with_connection(make_engine(address), read)
+        may_create, search_path, roles = with_connection(make_engine(address), read)
         reason = f'Role "{address.user}" cannot create databases (CREATEDB)'
     if may_create:
-        yield address
+        yield address, search_path
         return
 
     from alembic_live.postgres.local.throwaway import throwaway_server
@@ -121,7 +134,7 @@ def _server(project: Project) -> Iterator[Address]:
     tell(f"{reason}. The scratch databases are on a local server.")
     with throwaway_server() as local:
         databases.administer(local, lambda connection: _create_roles(connection, roles))
-        yield local
+        yield local, search_path
 
 
 def _create_roles(connection: Connection, names: list[str]) -> None:
