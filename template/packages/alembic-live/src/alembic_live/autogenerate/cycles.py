@@ -10,8 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ForeignKeyConstraint, inspect
 
 from alembic_live.autogenerate.rendering import Line, sql_name
-
-LONGEST_NAME = 63  # bytes
+from alembic_live.names import LONGEST
 
 
 def defer_foreign_keys(upgrade: ops.UpgradeOps | ops.DowngradeOps) -> None:
@@ -63,5 +62,5 @@ def _addition(key: ForeignKeyConstraint) -> Any:
     addition.kw.pop("use_alter", None)
     if addition.constraint_name is None:  # the downgrade needs one
         name = f"{addition.source_table}_{'_'.join(addition.local_cols)}_fkey"  # as Postgres does
-        addition.constraint_name = name if len(name.encode()) <= LONGEST_NAME else None
+        addition.constraint_name = name if len(name.encode()) <= LONGEST else None
     return addition

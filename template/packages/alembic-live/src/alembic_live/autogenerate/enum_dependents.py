@@ -84,7 +84,7 @@ DEPENDENTS = text(
     """
 )
 
-# What else a new type of the same name has to get. Without an ACL, everybody may use a type.
+# What a new type of the same name gets too. Without an ACL, PUBLIC may use a type.
 PROPERTIES = text(
     """
     SELECT obj_description(oid, 'pg_type') AS comment,
