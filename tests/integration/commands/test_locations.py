@@ -188,7 +188,8 @@ def test_an_error_names_its_place_in_any_folder(project: Project) -> None:
     second_folder(project)
     path = find(project, rev_in(project, "more"))
     project.alembic("downgrade", "-1")
-    edit(path, "CREATE TABLE public.c ()", "CREATE TABLE public.a ()")
+    # Of another length: Python keeps the bytecode of a file with the same size and second.
+    edit(path, "CREATE TABLE public.c ()", "CREATE TABLE public.a (b int)")
     text = said(project.alembic("upgrade", "head", ok=False))
     assert f"{path}:" in text
     assert 'relation "a" already exists' in text

@@ -9,18 +9,16 @@ from typing import Any, Self
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Dialect
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import ClauseElement
 
 from alembic_live import operations
+from alembic_live.internals.sqlalchemy import dialect_without_connection
 from alembic_live.operations.sql import run_sql
 from alembic_live.printable import one_line
 
 WIDTH = 90  # characters of a comment, which is indented by four more
 
-# With the default paramstyle, the dialect doubles percent signs in names.
-POSTGRESQL: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+POSTGRESQL = dialect_without_connection()
 
 
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)|\\:")

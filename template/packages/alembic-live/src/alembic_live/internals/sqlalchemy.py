@@ -46,6 +46,17 @@ def with_own_pool(engine: Engine) -> Engine:
     return own
 
 
+def dialect_without_connection() -> Dialect:
+    """The dialect of Postgres that writes SQL. With the default paramstyle it doubles percent signs
+    in names. Before it has connected, that of SQLAlchemy 2.0 doubles backslashes in strings.
+    """
+    from sqlalchemy.dialects import postgresql  # slow to import
+
+    dialect: Any = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    dialect._backslash_escapes = False
+    return dialect  # type: ignore[no-any-return]
+
+
 def driver_error(connection: Connection) -> type[Exception]:
     """The base of the errors of the driver, for those that SQLAlchemy passes on as they are."""
     error: type[Exception] = connection.dialect.loaded_dbapi.Error
