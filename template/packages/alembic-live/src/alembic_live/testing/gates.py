@@ -27,7 +27,7 @@ from alembic_live.runtime.configuration import configuration_at
 from alembic_live.runtime.program import run_command
 from alembic_live.testing.agreement import schema_differences
 from alembic_live.testing.plugin import SINCE
-from alembic_live.testing.populate import Population
+from alembic_live.testing.populate import Population, concerns_values
 
 __all__ = [
     "history",
@@ -150,10 +150,13 @@ def test_every_revision_can_be_applied_to_tables_with_rows(
             try:
                 run_command(alembic_project, command.upgrade, revision.revision, connection=engine)
             except CommandError as error:
+                advice = (
+                    " If your tables cannot have such rows, write possible values into "
+                    "tests/values.toml: [table] column = ['value']"
+                )
                 return (
-                    f"{_named(revision)} fails on tables with rows. {error} If your tables cannot "
-                    "have such rows, write possible values into tests/values.toml: [table] "
-                    "column = ['value']"
+                    f"{_named(revision)} fails on tables with rows. {error}"
+                    f"{advice if concerns_values(error) else ''}"
                 )
             if problems := population.grow():
                 return f"After {_named(revision)}: {' '.join(problems)}"
