@@ -1,6 +1,7 @@
 """What the gates do with a schema that is hard to fill, and with models that Postgres refuses."""
 
 import pytest
+from alembic_live.errors import ConfigurationError
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.testing.agreement import schema_differences
 from alembic_live.testing.populate import Population
@@ -71,6 +72,33 @@ def test_models_that_cannot_be_created_fail_with_a_sentence(
     )
     with pytest.raises(AssertionError, match=r"cannot create their tables: .*no_such_function"):
         schema_differences(project, database.address())
+
+
+def test_a_difference_is_allowed_with_a_reason_until_it_is_gone(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    Table("odd", project.metadatas[0], Column("id", Integer))
+    database.query("CREATE TABLE odd (id int) WITH (fillfactor = 70)")
+    path = project.head_file.parent / "exceptions.toml"
+
+    def found() -> list[str]:
+        with database.another(f"{database.name}_models", database.name) as copy:
+            return [line for line in schema_differences(project, copy.address()) if "odd" in line]
+
+    assert "fillfactor" in found()[0]
+    path.write_text('[models]\n"table odd" = "storage options are set by hand"\n')
+    assert found() == []
+    database.query("ALTER TABLE odd RESET (fillfactor)")
+    assert "'table odd' in [models] of migrations/exceptions.toml matches no" in found()[0]
+    for wrong, message in (
+        ('[models]\n"table odd" = ""\n', "'table odd' in .models. has no reason"),
+        ('[moddels]\n"table odd" = "x"\n', "'moddels', which is no check"),
+        ("[models\n", "exceptions.toml is not TOML"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(ConfigurationError, match=message):
+            found()
 
 
 def test_tables_of_extensions_stay_and_are_referenced_on_the_search_path(
