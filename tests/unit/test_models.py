@@ -81,6 +81,16 @@ def test_one_that_cannot_be_imported_is_named_with_its_line(
     assert reason.format(tmp_path / package / "broken.py") in str(refused.value)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_of_another_package_is_no_error(write: Write) -> None:
+    warn = "import warnings\nwarnings.warn('old', DeprecationWarning)\n"
+    other, own = write(other=warn), write(other=warn)
+    package = write(one=f"import {other}.other\n")
+    load_models(Project(metadata=MetaData(), models=package))
+    with pytest.raises(CommandError, match="DeprecationWarning"):
+        load_models(Project(metadata=MetaData(), models=own))
+
+
 def test_a_package_that_is_not_there_is_named() -> None:
     with pytest.raises(CommandError, match="The models in nowhere_at_all cannot be loaded"):
         load_models(Project(metadata=MetaData(), models="nowhere_at_all"))

@@ -174,3 +174,15 @@ def test_it_changes_nothing(project: Project, database: Database) -> None:
     project.db("drift")
     assert database.query(state) == before
     assert git(project, "diff") == ""
+
+
+def test_drift_is_allowed_with_a_reason(new_project: NewProject, database: Database) -> None:
+    project = new_project()
+    project.alembic("upgrade", "head")
+    database.query("CREATE INDEX by_hand ON notes (title)")
+    assert "index by_hand" in project.db("drift", ok=False).stdout
+    exceptions = project.path / "migrations/exceptions.toml"
+    exceptions.write_text('[drift]\n"index by_*" = "the analysts try indexes here"\n')
+    project.db("drift")
+    database.query("DROP INDEX by_hand")
+    assert "'index by_*' in [drift] of migrations/exceptions.toml" in project.db("drift").stderr

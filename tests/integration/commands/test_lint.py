@@ -1,5 +1,6 @@
 """`db lint` finds what is dangerous in new revisions, at the line that does it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,69 @@ def test_an_annotation_for_github(project: Project) -> None:
     place = f"file=migrations/versions/{path.name},line={line_of(path, up)}"
     assert f"::error {place},title=ban-drop-column::" in done.stdout
     assert done.returncode == 1
+
+
+def test_an_annotation_names_the_file_from_the_root_of_the_repository(project: Project) -> None:
+    shutil.rmtree(project.path / ".git")
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "-m", "empty"]):
+        run("git", *words, cwd=project.path.parent)
+    path = write_revision(project, '    op.drop_column("notes", "body")\n')
+    done = project.db("lint", "--github", ok=False)
+    place = f"{project.path.name}/migrations/versions/{path.name}"
+    assert f"::error file={place}," in done.stdout
+
+
+def test_a_longer_text_is_no_danger(project: Project) -> None:
+    call = '    op.alter_column("notes", "title", type_={}, existing_type={})\n'
+    path = write_revision(project, call.format("sa.String(500)", "sa.String(200)"))
+    assert "no findings" in project.db("lint").stdout
+    edit(path, "sa.String(500)", "sa.Text()")
+    assert "no findings" in project.db("lint").stdout
+    edit(path, "sa.Text()", "sa.String(100)")
+    assert "changing-column-type" in project.db("lint", ok=False).stdout
+    edit(path, ", existing_type=sa.String(200)", "")
+    edit(path, "sa.String(100)", "sa.String(500)")
+    assert "changing-column-type" in project.db("lint", ok=False).stdout
+
+
+def test_a_revision_that_fails_without_a_database_too_is_a_finding(project: Project) -> None:
+    up = '    op.create_tabel("notes")\n'
+    path = write_revision(project, up)
+    done = project.db("lint", ok=False)
+    assert f"{path.name}:{line_of(path, up)}: broken-revision: The upgrade fails." in done.stdout
+    assert "reads the database" not in done.stdout
+    edit(path, up, "    op.execute(missing)\n")
+    done = project.db("lint", ok=False)
+    assert "broken-revision: The upgrade fails. NameError: name 'missing'" in done.stdout
+    shown = project.db("plan", ":").stdout
+    assert "the rest of the revision, which fails (NameError" in shown
+
+
+def test_a_range_is_that_of_plan(project: Project) -> None:
+    paths = [
+        write_revision(project, f'    op.drop_column("notes", "{column}")\n', name=column)
+        for column in ("body", "title")
+    ]
+    one, two = (path.name.split("-")[1].split("_")[0] for path in paths)
+    for revisions, found in (
+        (f"{one}:{two}", "1 finding."),
+        (f"{one}:+1", "1 finding."),
+        (f"{one}:", "1 finding."),
+        (":", "2 findings."),
+        (f"{two}:{one}", "no findings."),
+        (f"{two}:base", "1 finding."),  # an index that the downgrade drops
+    ):
+        ok = found == "no findings."
+        steps = json.loads(project.db("plan", revisions, "--json").stdout)["steps"]
+        number = f"{len(steps)} revision{'' if len(steps) == 1 else 's'} of {revisions}"
+        assert f"{number}: {found}" in project.db("lint", revisions, ok=ok).stdout
+
+
+def test_a_rule_is_explained_with_unsafe_and_safe_code(project: Project) -> None:
+    done = project.db("lint", "--explain", "ban-drop-column")
+    assert 'Unsafe:\n    op.drop_column("notes", "pages")\nSafe:\n' in done.stdout
+    unknown = project.db("lint", "--explain", "nonsense", ok=False)
+    assert "no explanation of 'nonsense'" in said(unknown)
 
 
 def test_a_reason_is_asked_for(project: Project) -> None:

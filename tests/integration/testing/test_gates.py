@@ -85,6 +85,17 @@ def test_a_revision_without_a_way_back_needs_a_reason(project: Project) -> None:
     )
 
 
+def test_what_a_correct_revision_leaves_is_allowed_with_a_reason(project: Project) -> None:
+    write_revision(project, '    op.execute("ALTER TABLE notes SET (fillfactor = 70)")\n', "")
+    fails(project, STAIRWAY, "test_the_models_make_what_the_migrations_make")
+    exceptions = project.path / "migrations/exceptions.toml"
+    reason = '"table notes" = "the fillfactor is for updates"\n'
+    exceptions.write_text(f"[models]\n{reason}[downgrades]\n{reason}")
+    project.run("pytest", "tests/test_migrations.py")
+    exceptions.write_text(f'[models]\n{reason}[downgrades]\n{reason}"index gone" = "no more"\n')
+    assert "'index gone' in [downgrades] of migrations/exceptions.toml" in fails(project, STAIRWAY)
+
+
 def test_a_downgrade_that_takes_too_much_is_caught(project: Project) -> None:
     write_revision(project, "", '    op.drop_column("notes", "body")\n')
     said = fails(project, STAIRWAY)

@@ -1,6 +1,7 @@
 """What the gates do with a schema that is hard to fill, and with models that Postgres refuses."""
 
 import pytest
+from alembic_live.errors import ConfigurationError
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.testing.agreement import schema_differences
 from alembic_live.testing.populate import Population
@@ -29,17 +30,36 @@ def test_tables_with_a_cycle_are_filled_after_those_that_they_reference(
     assert database.value("SELECT count(*) FROM a JOIN c ON c.id = c_id JOIN b ON b.id = b_id") == 2
 
 
-def test_a_cycle_without_a_first_row_is_named(in_process: InProcess, database: Database) -> None:
+def test_a_table_that_needs_a_row_of_an_empty_table_is_named(
+    in_process: InProcess, database: Database
+) -> None:
     project = in_process()
-    database.query("CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL)")
+    database.query("CREATE TABLE a (id int PRIMARY KEY) PARTITION BY LIST (id)")
     database.query("CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a)")
-    database.query("ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b")
 
     def grow(connection: Connection) -> list[str]:
         return Population(project, connection).grow()
 
     problems = with_connection(make_engine(database.address()), grow)
-    assert "table a: column b_id is NOT NULL and references b, which has no rows" in problems[0]
+    assert "table b: column a_id is NOT NULL and references a, which has no rows" in problems[0]
+
+
+def test_values_are_asked_for_only_if_they_help(in_process: InProcess, database: Database) -> None:
+    project = in_process()
+    database.query("CREATE TABLE a (id int PRIMARY KEY CHECK (id % 7919 = 17 AND id > 8000))")
+    database.query("CREATE TABLE b (id int PRIMARY KEY)")
+    database.query(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM gone; END $$"
+    )
+    database.query("CREATE TRIGGER x BEFORE INSERT ON b FOR EACH ROW EXECUTE FUNCTION f()")
+
+    def grow(connection: Connection) -> list[str]:
+        return Population(project, connection).grow()
+
+    a, b = with_connection(make_engine(database.address()), grow)
+    assert "a section [a] with a list of strings for each column" in a
+    assert 'relation "gone" does not exist' in b
+    assert "values.toml" not in b
 
 
 def test_models_that_cannot_be_created_fail_with_a_sentence(
@@ -65,6 +85,33 @@ def test_a_type_that_the_models_do_not_create_stays(
     Table("uses", project.metadatas[0], Column("id", Integer), Column("state", state))
     found = schema_differences(project, database.address())
     assert [line for line in found if "uses" in line] == []
+
+
+def test_a_difference_is_allowed_with_a_reason_until_it_is_gone(
+    in_process: InProcess, database: Database
+) -> None:
+    project = in_process()
+    Table("odd", project.metadatas[0], Column("id", Integer))
+    database.query("CREATE TABLE odd (id int) WITH (fillfactor = 70)")
+    path = project.head_file.parent / "exceptions.toml"
+
+    def found() -> list[str]:
+        with database.another(f"{database.name}_models", database.name) as copy:
+            return [line for line in schema_differences(project, copy.address()) if "odd" in line]
+
+    assert "fillfactor" in found()[0]
+    path.write_text('[models]\n"table odd" = "storage options are set by hand"\n')
+    assert found() == []
+    database.query("ALTER TABLE odd RESET (fillfactor)")
+    assert "'table odd' in [models] of migrations/exceptions.toml matches no" in found()[0]
+    for wrong, message in (
+        ('[models]\n"table odd" = ""\n', "'table odd' in .models. has no reason"),
+        ('[moddels]\n"table odd" = "x"\n', "'moddels', which is no check"),
+        ("[models\n", "exceptions.toml is not TOML"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(ConfigurationError, match=message):
+            found()
 
 
 def test_tables_of_extensions_stay_and_are_referenced_on_the_search_path(

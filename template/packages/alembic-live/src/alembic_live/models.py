@@ -1,7 +1,10 @@
 """Imports the models: a table whose model nobody imports looks like one to drop."""
 
+import re
 import traceback
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,13 +77,26 @@ def model_modules(name: str) -> Iterator[str]:
 
 def _import(name: str) -> None:
     try:
-        import_module(name)
+        with _warnings_of_others_shown(name):
+            import_module(name)
     except (Exception, SystemExit) as error:
         raise CommandError(
             f"The models in {name} cannot be loaded, so nothing was compared: their tables would "
             f"look as if they had to be dropped. {type(error).__name__} at "
             f"{_place(error, name)}: {error}"
         ) from error
+
+
+@contextmanager
+def _warnings_of_others_shown(name: str) -> Iterator[None]:
+    """Show the warnings of other packages, also if pytest makes errors of warnings. Those of the
+    models' package stay errors.
+    """
+    own = re.escape(name.partition(".")[0])
+    with warnings.catch_warnings():
+        if any(each[0] == "error" for each in warnings.filters):
+            warnings.filterwarnings("default", module=rf"(?!{own}(\.|$))")
+        yield
 
 
 def _place(error: BaseException, name: str) -> str:

@@ -22,6 +22,7 @@ from alembic_live.postgres.dump import (
     differences,
     read_schema,
 )
+from alembic_live.postgres.exceptions import Exceptions
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.scratch import scratch_databases
 from alembic_live.printable import as_json, one_line
@@ -78,6 +79,7 @@ def drift(project: Project, *, ignored: Sequence[str] = ()) -> tuple[list[Differ
 
     Raises:
         CommandError: the database has no revision, or one that is not in this code.
+        ConfigurationError: the file of exceptions is wrong; the text says what to correct.
     """
     script = project.script
     require_sound(script)
@@ -99,6 +101,10 @@ def drift(project: Project, *, ignored: Sequence[str] = ()) -> tuple[list[Differ
         )
     name = one_line(f"revision {', '.join(current)}")
     found = differences_from_history(project, address, *current, name=name)
+    exceptions = Exceptions.of(project, "drift")
+    found = exceptions.without_allowed(found)
+    for sentence in exceptions.unused():
+        tell(sentence)
     return [one for one in found if not _is_ignored(one, ignored)], name
 
 

@@ -14,6 +14,14 @@ from alembic_live.project import Project
 MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
 
+def folder_in_repository(project: Project) -> str:
+    """The project's folder in the repository, with a slash at its end. Empty for the repository's
+    own folder, or without a repository.
+    """
+    done = _run(project, "rev-parse", "--show-prefix")
+    return done.stdout.strip("\n") if done and done.returncode == 0 else ""
+
+
 def git(project: Project, *arguments: str) -> str:
     """The output of a git command.
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 from warnings import WarningMessage
 
@@ -26,6 +26,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.util import CommandError
 from sqlalchemy import Inspector
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.types import TypeEngine
 
@@ -454,3 +455,16 @@ def _takes_reflection_from_cache() -> bool:
 
 
 REFLECTION = (Internal(LIBRARY, 'Inspector.info_cache["alembic_…"]', _takes_reflection_from_cache),)
+
+
+def altered_type(frame: FrameType) -> tuple[str | None, str] | None:
+    """The types before and after a changed type, as SQL, if Alembic emits its statement in this
+    frame. The first is None if the revision does not say it.
+    """
+    construct = frame.f_locals.get("construct")
+    if not isinstance(construct, alembic_postgresql.PostgresqlColumnType):
+        return None
+    dialect, old = postgresql.dialect(), construct.existing_type  # type: ignore[no-untyped-call]
+    if construct.using is not None:
+        return None
+    return old.compile(dialect) if old is not None else None, construct.type_.compile(dialect)

@@ -14,6 +14,7 @@ from alembic_live.autogenerate.column_types import named_types
 from alembic_live.models import is_view, load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
+from alembic_live.postgres.exceptions import Exceptions
 from alembic_live.postgres.explanations import reason_of, shown_statement
 from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
@@ -30,13 +31,15 @@ TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFI
 
 
 def schema_differences(project: Project, database: Address) -> list[str]:
-    """The differences between a migrated database and one that the models create, for people.
+    """The differences between a migrated database and one that the models create, for people. Those
+    that the project allows are left out; an exception that allows none is named.
 
     Args:
         project: the project.
         database: a migrated database. Its tables are recreated from the models.
 
     Raises:
+        ConfigurationError: the file of exceptions is wrong; the text says what to correct.
         AssertionError: the models cannot create their tables; the text says why.
     """
     load_models(project)
@@ -44,7 +47,9 @@ def schema_differences(project: Project, database: Address) -> list[str]:
     migrated = _of_tables(tables, read_schema(database, "--no-privileges"))
     with_connection(make_engine(database), partial(_recreate, tables))
     created = _of_tables(tables, read_schema(database, "--no-privileges"))
-    return [str(one) for one in differences(migrated, created, "the migrations", "the models")]
+    exceptions = Exceptions.of(project, "models")
+    found = differences(migrated, created, "the migrations", "the models")
+    return [*map(str, exceptions.without_allowed(found)), *exceptions.unused()]
 
 
 def _compared_tables(project: Project, database: Address) -> list[Table]:

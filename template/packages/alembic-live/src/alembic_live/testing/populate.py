@@ -2,11 +2,9 @@
 empty table can fail on a table with rows.
 """
 
-import random
-import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,27 +13,26 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import execute_verbatim
-from alembic_live.postgres.explanations import reason_of
+from alembic_live.postgres.explanations import reason_of, sqlstate
 from alembic_live.postgres.relations import Relations
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
-from alembic_live.sql.quoting import identifier, literal
+from alembic_live.sql.quoting import identifier
+from alembic_live.testing.attempts import Attempt, TableName, insert
+from alembic_live.testing.candidates import Candidates, filled
 
 VALUES = "values.toml"
 ATTEMPTS = 300  # for one row: checks can require a combination of values
+UNUSED = 1_000_000  # a number that no sequence has reached
 
 COLUMNS = text(
     """
-    SELECT n.nspname AS schema, c.relname AS table_name, a.attname AS name, t.typlen, a.attnotnull AS required,
-           format_type(a.atttypid, a.atttypmod) AS type,
-           coalesce(b.typcategory, t.typcategory)::text AS category,
+    SELECT n.nspname AS schema, c.relname AS table_name, a.attname AS name, a.attnotnull AS required,
+           format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS type_oid,
            a.attgenerated <> '' OR a.attidentity <> ''
-               OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false) AS is_generated,
-           ARRAY(SELECT enumlabel::text FROM pg_enum e WHERE e.enumtypid = a.atttypid
-                 ORDER BY enumsortorder) AS labels
+               OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false) AS is_generated
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_type b ON b.oid = t.typbasetype
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE n.nspname !~ '^(pg_|information_schema$)'
       AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> :version
@@ -45,65 +42,25 @@ COLUMNS = text(
     ORDER BY n.nspname, c.relname, a.attnum
     """
 )
-CHECKED = text(
-    "SELECT a.attname FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid"
-    " AND a.attnum = ANY(k.conkey) WHERE k.conname = :name AND k.conrelid = to_regclass(:table)"
+# The checks of a table, and what its partitions accept, with the columns concerned.
+CHECKS = text(
+    """
+    SELECT k.conname AS name, pg_get_expr(k.conbin, k.conrelid) AS expression,
+           ARRAY(SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey)) AS columns
+    FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid = to_regclass(:table)
+    UNION ALL
+    SELECT NULL, string_agg('(' || pg_get_partition_constraintdef(p.relid) || ')', ' OR '),
+           ARRAY(SELECT DISTINCT a.attname::text
+                 FROM pg_partition_tree(to_regclass(:table)) q
+                 JOIN pg_partitioned_table t ON t.partrelid = q.relid
+                 JOIN pg_attribute a ON a.attrelid = t.partrelid AND a.attnum = ANY(t.partattrs))
+    FROM pg_partition_tree(to_regclass(:table)) p
+    WHERE p.isleaf AND p.relid <> to_regclass(:table)
+    HAVING count(*) > 0
+    """
 )
-VIOLATED = re.compile(r'violates check constraint "([^"]+)"')
 NO_PARTITION = "no partition of relation"
-
-# Of PostGIS. A shape without a reference system gets that of its column.
-SHAPES = [
-    *("POINT(%(byte)d 1)", "LINESTRING(0 0,%(byte)d 1)", "POLYGON((0 0,%(byte)d 0,0 1,0 0))"),
-    *("MULTIPOINT((%(byte)d 1))", "MULTILINESTRING((0 0,%(byte)d 1))"),
-    *("MULTIPOLYGON(((0 0,%(byte)d 0,0 1,0 0)))", "GEOMETRYCOLLECTION(POINT(%(byte)d 1))"),
-    *("POINT Z(%(byte)d 1 1)", "LINESTRING Z(0 0 0,%(byte)d 1 1)", "POINT M(%(byte)d 1 1)"),
-    *("POLYGON Z((0 0 0,%(byte)d 0 0,0 1 0,0 0 0))", "POINT ZM(%(byte)d 1 1 1)"),
-]
-
-# Strings that Postgres accepts as values of a type, by the type's name or category:
-# https://www.postgresql.org/docs/current/catalog-pg-type.html
-TEXTS = {
-    "A": ["{}"],
-    "B": ["true", "false"],
-    "D": ["%(time)s", "2001-01-01", "2099-12-31", "12:00"],
-    "G": ["(1,1)", "(1,1),(2,2)", "((1,1),(2,2))", "<(1,1),1>", "{1,-1,0}"],
-    "I": ["10.0.0.%(byte)d", "192.168.%(byte)d.0/24"],
-    "N": ["%(n)d", "%(byte)d", "0", "1", "2", "10", "100", "1000", "0.5", "-1"],
-    "R": ["[%(n)d,%(m)d)", "[%(time)s,2099-12-31)", "empty"],
-    "S": [
-        *("a%(n)d", "A%(n)d", "a", "abc", "a%(n)d@example.com", "https://example.com/%(n)d", "en"),
-        *("EUR", "a-b", "0%(n)d", "+4930%(n)07d", "2024-01-01", "12345", "#ffffff", ""),
-    ],
-    "T": ["%(n)d seconds", "1 day"],
-    "V": ["1", "10", "10101010"],
-    "geography": SHAPES,
-    "geometry": SHAPES,
-    "hstore": ["a=>%(n)d"],
-    "ltree": ["a.b%(n)d"],
-    "bytea": ["\\x%(byte)02x", "\\x"],
-    "json": ["{}", "[]", '{"a": %(n)d}', "1"],
-    "jsonb": ["{}", "[]", '{"a": %(n)d}', "1"],
-    "macaddr": ["08:00:2b:01:02:%(byte)02x"],
-    "tsvector": ["a%(n)d"],
-    "uuid": ["00000000-0000-4000-8000-%(n)012d"],
-    "xml": ["<a/>"],
-}
-
-
-class TableName(NamedTuple):
-    """A table's schema and name."""
-
-    schema: str
-    table: str
-
-    def __str__(self) -> str:
-        return self.table if self.schema == "public" else f"{self.schema}.{self.table}"
-
-    @property
-    def quoted(self) -> str:
-        """The name in SQL."""
-        return identifier(self.schema, self.table)
 
 
 class Key(NamedTuple):
@@ -123,12 +80,13 @@ class Population:
     connection: Connection
     seen: dict[TableName, str] = field(default_factory=dict)  # the columns of each table
     number: int = 0  # of the last attempt
-    usable: dict[str, list[str]] = field(default_factory=dict)  # strings, by type
+    candidates: Candidates = field(init=False)
     keys: dict[TableName, list[Key]] = field(default_factory=dict)  # as of the last revision
     relations: Relations = field(init=False)  # as of the last revision
 
     def __post_init__(self) -> None:
         load_models(self.project)
+        self.candidates = Candidates(self.connection)
 
     def grow(self) -> list[str]:
         """Insert two rows into each table that is new or has changed: one with a value in every
@@ -152,27 +110,25 @@ class Population:
         """Fill tables in rounds. A table waits until the tables that it references have rows. A table
         that fails is tried again if a later one gets rows. Returns the problems.
         """
-        waiting, failed, may_retry = list(tables), dict[TableName, str](), False
+        waiting, failed, may_retry = list(tables), dict[TableName, DBAPIError](), False
         while True:
             ready = self._ready(waiting, tables)
             if not ready and may_retry:
                 ready, failed, may_retry = list(failed), {}, False
-            if not ready:
+            cycle = [] if ready else self._cycle(waiting, tables)
+            if not ready and not cycle:
                 break
-            waiting = [table for table in waiting if table not in ready]
-            for table in ready:
-                errors = [self._insert_row(table, tables[table], full) for full in (True, False)]
-                if None in errors:
-                    may_retry = bool(failed)
+            waiting = [table for table in waiting if table not in (*ready, *cycle)]
+            for group in [[table] for table in ready] or [cycle]:
+                if error := self._insert_two_rows(group, tables):
+                    failed[group[0]] = error
                 else:
-                    failed[table] = str(errors[0])
+                    may_retry = bool(failed)
         problems = [
-            f"No row could be inserted into table {table} ({error}). Write values that fit together "
-            f"into tests/{VALUES}: a section [{table}] with a list of strings for each column, such "
-            'as status = ["open"].'
+            f"No row could be inserted into table {table} ({reason_of(error)}).{_advice(table, error)}"
             for table, error in failed.items()
         ]
-        # Without a failure, NOT NULL keys form a cycle. Otherwise these are consequences.
+        # Without a failure, a referenced table gets no rows. Otherwise these are consequences.
         return problems or [
             f"No row could be inserted into table {table}: column {', '.join(key.columns)} is NOT "
             f"NULL and references {key.referred}, which has no rows."
@@ -210,67 +166,114 @@ class Population:
             and self._is_empty(key.referred)
         ]
 
+    def _cycle(
+        self, waiting: list[TableName], tables: dict[TableName, list[Row[Any]]]
+    ) -> list[TableName]:
+        """The smallest set of tables that need each other's rows. Empty if each needs a table that
+        gets no rows.
+        """
+        found = []
+        for table in waiting:
+            needed = [table]
+            for each in needed:  # grows in the loop
+                lacking = self._lacking(each, tables[each], required=True) if each in tables else []
+                needed += dict.fromkeys(k.referred for k in lacking if k.referred not in needed)
+            if {*needed} <= {*waiting}:
+                found.append(needed)
+        return min(found, key=len, default=[])
+
     def _is_empty(self, table: TableName) -> bool:
         query = f"SELECT EXISTS (SELECT FROM {table.quoted})"
         with self.connection.begin():
             return not execute_verbatim(self.connection, query).scalar()
 
-    def _insert_row(self, table: TableName, columns: list[Row[Any]], full: bool) -> str | None:
-        """Try values until Postgres accepts them. Returns the last error if it accepts none."""
-        rng = random.Random(table.table)
-        values_of = _values_of_project(self.project)
-        own = values_of.get(str(table)) or values_of.get(table.table, {})
-        texts = {c.name: [*own.get(c.name, []), *self._texts_for(c)] for c in columns}
-        choice = dict.fromkeys(texts, 0)
+    def _insert_two_rows(
+        self, tables: list[TableName], columns: dict[TableName, list[Row[Any]]]
+    ) -> DBAPIError | None:
+        """Insert a row with a value in every column, and one without. Returns an error if Postgres
+        accepts neither.
+        """
+        attempts = {table: self._attempt(table, columns[table]) for table in tables}
+        errors = []
+        for full in (True, False):
+            each = {table: replace(attempt, full=full) for table, attempt in attempts.items()}
+            errors.append(self._insert_rows(each))
+        return None if None in errors else errors[0]
+
+    def _insert_rows(self, attempts: dict[TableName, Attempt]) -> DBAPIError | None:
+        """Try values until Postgres accepts a row in each of these tables, in one statement: their
+        foreign keys may form a cycle. Returns the last error if Postgres accepts no values.
+        """
         refused: DBAPIError | None = None
         for _ in range(ATTEMPTS):
             self.number += 1
             try:
                 with self.connection.begin():
-                    values = self._values(table, columns, texts, choice, full)
-                    execute_verbatim(self.connection, _insert(table, values))
+                    rows = {table: self._values(each) for table, each in attempts.items()}
+                    self._satisfy_keys(rows, attempts)
+                    execute_verbatim(self.connection, insert(rows, attempts))
                 return None
             except DBAPIError as error:
                 refused = error
             message = " ".join(str(refused.orig).split())
-            if NO_PARTITION in message:
-                return None  # the table may have no partitions yet
-            check = VIOLATED.search(message)
-            for name in self._columns_of_check(table, check[1]) if check else list(texts):
-                choice[name] = rng.randrange(max(1, len(texts[name])))
-        return reason_of(refused) if refused else ""
+            if NO_PARTITION in message and not any(a.has_partitions for a in attempts.values()):
+                return None
+            for attempt in attempts.values():
+                attempt.choose_again(message)
+        return refused
 
-    def _values(
-        self,
-        table: TableName,
-        columns: list[Row[Any]],
-        texts: dict[str, list[str]],
-        choice: dict[str, int],
-        full: bool,
-    ) -> dict[str, str | None]:
+    def _attempt(self, table: TableName, columns: list[Row[Any]]) -> Attempt:
+        values_of = _values_of_project(self.project)
+        own = values_of.get(str(table)) or values_of.get(table.table, {})
+        with self.connection.begin():
+            checks = self.connection.execute(CHECKS, {"table": table.quoted}).all()
+        texts: dict[str, list[str]] = {}
+        for column in columns:
+            if column.is_generated:
+                continue
+            concerned = [each for each in checks if column.name in each.columns]
+            found = self.candidates.of(
+                column.type_oid, column.type, [each.expression for each in concerned]
+            )
+            for check in concerned:
+                if [*check.columns] == [column.name]:
+                    found = self.candidates.that_satisfy(
+                        found, column.name, column.type, check.expression
+                    )
+            texts[column.name] = [*own.get(column.name, []), *found]
+        return Attempt(table, columns, texts, checks)
+
+    def _values(self, attempt: Attempt) -> dict[str, str | None]:
         numbers = {
             "n": self.number,
             "m": self.number + 1,
             "byte": self.number % 250 + 1,
             "time": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=self.number),
         }
-        values: dict[str, str | None] = {}
-        for column in columns:
-            if column.is_generated or not (full or column.required):
-                continue
-            options = texts[column.name]
-            text = options[choice[column.name] % len(options)] if options else None
-            if text is not None and "%(" in text:
-                text = text % numbers
-            length = re.search(r"\((\d+)\)", column.type) if column.category == "S" else None
-            values[column.name] = text[: int(length[1])] if text and length else text
-        required = {column.name for column in columns if column.required}
-        for key in self.keys[table]:
-            referred = self._row_of(key)
-            for place, name in enumerate(key.columns):
-                if name in values and (referred or name not in required):
-                    values[name] = referred[place] if referred else None
-        return values
+        return {
+            name: filled(text, numbers) if text is not None else None
+            for name, text in attempt.chosen.items()
+        }
+
+    def _satisfy_keys(
+        self, rows: dict[TableName, dict[str, str | None]], attempts: dict[TableName, Attempt]
+    ) -> None:
+        """Give the rows the values of rows that they reference, in the database or beside them."""
+        beside: list[tuple[TableName, Key]] = []
+        for table, values in rows.items():
+            required = attempts[table].required
+            for key in self.keys[table]:
+                referred = self._row_of(key)
+                if referred is None and key.referred in rows and {*key.columns} & required:
+                    beside.append((table, key))
+                    continue
+                for place, name in enumerate(key.columns):
+                    if name in values and (referred or name not in required):
+                        values[name] = referred[place] if referred else None
+        for table, key in beside * len(rows):  # a value may come from the end of a cycle
+            for name, referred_name in zip(key.columns, key.referred_columns, strict=True):
+                target = rows[key.referred]
+                rows[table][name] = target.setdefault(referred_name, str(UNUSED + self.number))
 
     def _keys_of(self, table: TableName) -> list[Key]:
         """The foreign keys of the table, and those of its current model. Rows satisfy a key that a
@@ -319,61 +322,28 @@ class Population:
         query = f"SELECT {names} FROM {key.referred.quoted} ORDER BY random() LIMIT 1"
         return execute_verbatim(self.connection, query).first()
 
-    def _texts_for(self, column: Row[Any]) -> list[str]:
-        """Strings that Postgres accepts as values of the column's type."""
-        if column.labels:
-            return list(column.labels)
-        if column.type not in self.usable:
-            name = column.type.partition("(")[0].rpartition(".")[2]
-            candidates = (
-                _vectors(name, column.type)
-                or TEXTS.get(name)
-                or TEXTS.get(column.category)
-                or [text for texts in TEXTS.values() for text in texts]
-            )
-            self.usable[column.type] = [
-                text for text in candidates if self._is_accepted(text, column.type)
-            ]
-        return self.usable[column.type]
 
-    def _is_accepted(self, text: str, type_: str) -> bool:
-        numbers = {"n": 1, "m": 2, "byte": 1, "time": "2024-01-01"}
-        value = text % numbers if "%(" in text else text
-        try:
-            with self.connection.begin():
-                execute_verbatim(self.connection, f"SELECT CAST({literal(value)} AS {type_})")
-        except DBAPIError:
-            return False
-        return True
-
-    def _columns_of_check(self, table: TableName, name: str) -> list[str]:
-        with self.connection.begin():
-            values = {"name": name, "table": table.quoted}
-            return list(self.connection.execute(CHECKED, values).scalars())
-
-
-def _vectors(name: str, type_: str) -> list[str]:
-    """Strings for the types of pgvector, which have as many numbers as the type says."""
-    if name not in ("vector", "halfvec", "sparsevec"):
-        return []
-    size = re.search(r"\((\d+)\)", type_)
-    length = int(size[1]) if size else 3
+def _advice(table: TableName, error: DBAPIError) -> str:
+    """What to do about an error. Other values help only if Postgres refuses these."""
+    if not concerns_values(error):
+        return ""
     return (
-        [f"{{1:%(byte)d}}/{length}"]
-        if name == "sparsevec"
-        else [f"[{'%(byte)d,' * (length - 1)}1]"]
+        f" Write values that fit together into tests/{VALUES}: a section [{table}] with a list of "
+        'strings for each column, such as status = ["open"].'
     )
+
+
+def concerns_values(error: BaseException) -> bool:
+    """Whether Postgres refuses a value: its form, a constraint, or an exception of a trigger.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    cause: BaseException | None = error
+    while cause and not sqlstate(cause):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None and sqlstate(cause).startswith(("22", "23", "P0001"))
 
 
 def _values_of_project(project: Project) -> dict[str, dict[str, list[str]]]:
     path = project.folder / "tests" / VALUES
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _insert(table: TableName, values: dict[str, str | None]) -> str:
-    target = f"INSERT INTO {table.quoted}"
-    if not values:
-        return f"{target} DEFAULT VALUES"
-    names = ", ".join(map(identifier, values))
-    literals = ", ".join("NULL" if text is None else literal(text) for text in values.values())
-    return f"{target} ({names}) VALUES ({literals})"

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from alembic_live.commands.lint.findings import Finding, LintResult, report
 from alembic_live.commands.lint.history import check_heads, check_old_revisions
 from alembic_live.commands.lint.revision_sql import RevisionStatement, render_revision_sql
+from alembic_live.commands.lint.rules import explain
 from alembic_live.commands.lint.source import (
     does_nothing,
     function_in,
@@ -18,11 +19,15 @@ from alembic_live.commands.lint.source import (
     statement_with_comments_at,
 )
 from alembic_live.commands.lint.squawk import find_violations
+from alembic_live.commands.plan.steps import Steps, steps_between
 from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
 from alembic_live.history.irreversible import EXAMPLE, why_irreversible
 from alembic_live.history.locations import folders_of
 from alembic_live.project import Project
+from alembic_live.terminal import show_data
+
+BROKEN = "broken-revision"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,12 +41,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="Check the revisions that are new since this commit; defaults to the main branch.",
     )
     parser.add_argument(
+        "--explain", metavar="RULE", help="Explain a rule: the danger, unsafe code and safe code."
+    )
+    parser.add_argument(
         "--github", action="store_true", help="Print the findings as annotations for GitHub."
     )
 
 
 def run(project: Project, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
+    if arguments.explain:
+        show_data(explain(arguments.explain))
+        return 0
     result = lint(project, since=arguments.since, revisions=arguments.revisions)
     for line in report(project, result, github=arguments.github):
         print(line)  # report() has escaped it, and show() would escape GitHub's commands
@@ -53,10 +64,11 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
 
     Args:
         since: a commit or branch. Default: the main branch. Without one, all revisions are new.
-        revisions: a range, `a:b`: the revisions after a up to b.
+        revisions: a range, `a:b`: the revisions after a up to b. If b is before a, their
+            downgrades are checked.
 
     Raises:
-        CommandError: git or Squawk fails, or there is no such commit or revision.
+        CommandError: git or Squawk fails, or there is no such commit, revision or range.
     """
     if since and not has_commit(project, since):
         if set(since) != {"0"}:  # GitHub's commit before the first push
@@ -75,17 +87,29 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
         *check_heads(project, script),
         *(check_old_revisions(project, script, base) if base else ()),
     ]
-    new = _in_range(script, revisions) if revisions else _new_since(project, script, base)
+    new, down = (
+        _in_range(script, revisions) if revisions else (_new_since(project, script, base), False)
+    )
     notes: list[str] = []
     statements = {}
     for revision in new:
-        statements[revision], failure = render_revision_sql(project, revision, script=script)
-        if failure:
+        rendered = render_revision_sql(project, revision, down=down, script=script)
+        statements[revision] = rendered.statements
+        failure, path = rendered.failure, Path(revision.path)
+        if rendered.mistake:
+            message = f"The {'downgrade' if down else 'upgrade'} fails. {failure}"
+            findings.append(
+                Finding(path, rendered.mistake, BROKEN, message, "correct the revision")
+            )
+        elif failure:
             notes.append(
-                f"{project.relative(Path(revision.path))} reads the database, so only the SQL before "
+                f"{project.relative(path)} reads the database, so only the SQL before "
                 f"that was checked ({failure})."
             )
-    findings = [*(f for f in findings if not _is_ignored(f)), *lint_revisions(project, statements)]
+    findings = [
+        *(f for f in findings if not _is_ignored(f)),
+        *lint_revisions(project, statements, down=down),
+    ]
     return LintResult(len(new), base, findings, notes, revisions)
 
 
@@ -120,13 +144,12 @@ def _new_since(project: Project, script: ScriptDirectory, base: str | None) -> l
     return [revision for revision in revisions if Path(revision.path) not in old]
 
 
-def _in_range(script: ScriptDirectory, revisions: str) -> list[Script]:
+def _in_range(script: ScriptDirectory, revisions: str) -> Steps:
+    """The revisions that `db plan` shows for the same range."""
     lower, colon, upper = revisions.partition(":")
     if not colon:
         raise CommandError(f"{revisions} is not a range. Write from:to, as for upgrade --sql.")
-    applied = script.get_revisions(lower or "base")
-    every = script.walk_revisions(lower or "base", upper or "heads")
-    return [revision for revision in every if revision not in applied][::-1]
+    return steps_between(script, lower, upper)
 
 
 def _check_file(revision: Script) -> Iterator[Finding]:

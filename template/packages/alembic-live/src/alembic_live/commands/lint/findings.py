@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from alembic_live.history.git import folder_in_repository
 from alembic_live.printable import one_line, printable
 from alembic_live.project import Project
 
@@ -39,11 +40,12 @@ def report(project: Project, result: LintResult, *, github: bool) -> Iterator[st
 
     https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
+    prefix = folder_in_repository(project) if github else ""
     for finding in result.findings:
         remedy = f"Instead: {finding.remedy.removesuffix('.')}." if finding.remedy else ""
         if github:
             values = {
-                "file": project.relative(finding.path),
+                "file": f"{prefix}{project.relative(finding.path)}",
                 "line": finding.line,
                 "title": finding.rule,
             }
@@ -63,7 +65,7 @@ def report(project: Project, result: LintResult, *, github: bool) -> Iterator[st
         since = f" since {result.since[:12]}" if result.since else ""
         what = f"{result.revisions} new {what}{since}"
     if not result.findings:
-        yield f"{what}: no findings."
+        yield f"{what}: no findings{' in the SQL that was checked' if result.notes else ''}."
         return
     yield (
         f"{what}: {len(result.findings)} finding{'' if len(result.findings) == 1 else 's'}. "

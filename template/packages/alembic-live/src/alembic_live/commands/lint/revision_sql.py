@@ -1,6 +1,7 @@
 """The SQL of a revision, and the line of its file that each statement comes from."""
 
 import sys
+import traceback
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -12,7 +13,7 @@ from alembic.script import Script, ScriptDirectory
 
 from alembic_live import operations
 from alembic_live.history.graph import names_of
-from alembic_live.internals.alembic import step_of
+from alembic_live.internals.alembic import altered_type, step_of
 from alembic_live.operations.non_transactional import drop_if_offline
 from alembic_live.printable import one_line
 from alembic_live.project import Project
@@ -29,6 +30,7 @@ class RevisionStatement(NamedTuple):
     line: int | None
     is_safe: bool  # emitted by an operation of alembic_live.operations
     is_cleanup: bool = False  # a DROP that runs online only if there is something to drop
+    types: tuple[str | None, str] | None = None  # before and after, if it changes a type
 
 
 class RevisionSQL(NamedTuple):
@@ -36,6 +38,7 @@ class RevisionSQL(NamedTuple):
 
     statements: list[RevisionStatement]
     failure: str | None
+    mistake: int | None = None  # the line of a failure that no database would prevent
 
 
 def render_revision_sql(
@@ -54,8 +57,23 @@ def render_revision_sql(
         run_command(project, _write, revision.revision, down, script, output=recorder)
     except Exception as error:
         reason = one_line(_redacted_apart_from(revision.path, str(error)))
-        return RevisionSQL(recorder.statements, f"{type(error).__name__}: {reason}")
+        line = _line_of(error, revision.path) if _is_mistake(error) else None
+        return RevisionSQL(recorder.statements, f"{type(error).__name__}: {reason}", line)
     return RevisionSQL(recorder.statements, None)
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Whether the code is wrong. Without a database, a connection and its results are None."""
+    if isinstance(error, AttributeError | TypeError):
+        return "NoneType" not in str(error)
+    return isinstance(error, NameError | ImportError | SyntaxError)
+
+
+def _line_of(error: BaseException, path: str) -> int:
+    """The line of the revision that an error comes from."""
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == path]
+    return lines[-1] if lines else 1
 
 
 def _redacted_apart_from(path: str, message: str) -> str:
@@ -89,15 +107,18 @@ class _Recorder(StringIO):
         self.statements: list[RevisionStatement] = []
 
     def write(self, text: str) -> int:
-        line, is_safe, is_cleanup = None, False, False
+        line, is_safe, is_cleanup, types = None, False, False, None
         frame: FrameType | None = sys._getframe(1)
         while frame and line is None:
             if frame.f_code.co_filename == self.path:
                 line = frame.f_lineno
             is_safe |= frame.f_code.co_filename.startswith(OPERATIONS)
             is_cleanup |= frame.f_code is drop_if_offline.__code__
+            types = types or altered_type(frame)
             frame = frame.f_back
         if text.strip() and not text.startswith("--"):
             is_safe &= line is not None
-            self.statements.append(RevisionStatement(text.strip(), line, is_safe, is_cleanup))
+            self.statements.append(
+                RevisionStatement(text.strip(), line, is_safe, is_cleanup, types)
+            )
         return len(text)

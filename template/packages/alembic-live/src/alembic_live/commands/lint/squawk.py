@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from alembic.util import CommandError
 
 from alembic_live.commands.lint.revision_sql import RevisionStatement
+from alembic_live.commands.plan.locks import work_of_new_type
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted_message
 
+NEW_TYPE = "changing-column-type"
 CONFIGURATION = ".squawk.toml"
 
 # Without that file. The first four are what the library does for each revision: a transaction, and
@@ -92,6 +94,8 @@ def find_violations(
             lines[str(path)] = [s for s in statements for _ in range(s.sql.count("\n") + 1)]
         for found in _run(project, list(lines)):
             statement = lines[found["file"]][found["line"]]
+            if found["rule_name"] == NEW_TYPE and _keeps_storage(statement):
+                continue
             if statement.line is not None and not statement.is_safe:
                 yield Violation(
                     Path(found["file"]).stem,
@@ -100,6 +104,12 @@ def find_violations(
                     redacted_message(found["message"], statement.sql),
                     REMEDIES.get(found["rule_name"]) or found["help"],
                 )
+
+
+def _keeps_storage(statement: RevisionStatement) -> bool:
+    """Whether a new type, such as a longer varchar, changes no stored value."""
+    old, new = statement.types or (None, "")
+    return bool(old) and "COLLATE" not in f"{old} {new}" and not work_of_new_type(old, new)
 
 
 def _run(project: Project, paths: list[str]) -> list[dict[str, Any]]:

@@ -79,7 +79,10 @@ def _sections(project: Project, catalog: Catalog, step: Step) -> Iterator[str]:
     sections: dict[str, list[str]] = {
         "Unknown": [
             *(
-                [f"the rest of the revision, which reads the database ({step.sql.failure})"]
+                [
+                    f"the rest of the revision, which {'fails' if step.sql.mistake else 'reads the database'} "
+                    f"({step.sql.failure})"
+                ]
                 if step.sql.failure
                 else ()
             ),
