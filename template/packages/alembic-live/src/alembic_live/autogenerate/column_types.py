@@ -20,6 +20,7 @@ from sqlalchemy import (
     DefaultClause,
     Enum,
     Inspector,
+    String,
     Table,
     TypeDecorator,
     event,
@@ -106,12 +107,14 @@ def sql_of(type_: Type) -> str:
 
 @event.listens_for(Table, "column_reflect")
 def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
-    """Give a type that SQLAlchemy does not know its name in Postgres. Tell a column that is NOT NULL
+    """Give a type that SQLAlchemy does not know its name in Postgres: it takes `name` and `"char"` for a
+    plain String, and no other type. Tell a column that is NOT NULL
     from a domain that is.
     """
     bind, item = inspector.bind, getattr(column["type"], "item_type", column["type"])
     where = {"table": identifier(table.schema, table.name), "column": column["name"]}
-    if isinstance(item, NullType) and isinstance(bind, Connection):
+    is_unknown = isinstance(item, NullType) or type(item) is String
+    if is_unknown and isinstance(bind, Connection):
         spelling = bind.scalar(SPELLING, where)
         column["type"] = SqlType(spelling) if spelling else column["type"]
     elif isinstance(item, DOMAIN) and item.not_null and isinstance(bind, Connection):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
+    Table,
     text,
     types,
 )
@@ -42,6 +43,13 @@ PARTITIONED = text(
     """
     SELECT n.nspname, c.relname, pg_get_partkeydef(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'
+    """
+)
+STORAGE = text(
+    """
+    SELECT n.nspname, c.relname, c.relpersistence = 'u' AS is_unlogged, c.reloptions
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND (c.relpersistence = 'u' OR c.reloptions IS NOT NULL)
     """
 )
 
@@ -92,10 +100,25 @@ def remove_partition_foreign_keys(metadata: MetaData, connection: Connection) ->
 def add_partitioning(metadata: MetaData, connection: Connection) -> None:
     """Add PARTITION BY to the tables, which SQLAlchemy does not reflect."""
     for schema, name, key in connection.execute(PARTITIONED).all():
-        default = connection.dialect.default_schema_name
-        table = metadata.tables.get(name if schema == default else f"{schema}.{name}")
-        if table is not None:
+        if (table := _table(metadata, connection, schema, name)) is not None:
             table.dialect_kwargs["postgresql_partition_by"] = key
+
+
+def add_storage(metadata: MetaData, connection: Connection) -> None:
+    """Add UNLOGGED and the storage parameters to the tables, which SQLAlchemy does not reflect."""
+    for schema, name, is_unlogged, options in connection.execute(STORAGE).all():
+        if (table := _table(metadata, connection, schema, name)) is not None:
+            table._prefixes = ["UNLOGGED"] if is_unlogged else []  # as Table(prefixes=…) sets it
+            if options:
+                parameters = dict(each.split("=", 1) for each in options)
+                table.dialect_kwargs["postgresql_with"] = parameters
+
+
+def _table(metadata: MetaData, connection: Connection, schema: str, name: str) -> Table | None:
+    """The table that has no schema in the metadata if it is in the default one."""
+    default = connection.dialect.default_schema_name
+    plain = metadata.tables.get(name) if schema == default else None
+    return metadata.tables.get(f"{schema}.{name}") if plain is None else plain
 
 
 def _simplify(item: Constraint | Index) -> None:

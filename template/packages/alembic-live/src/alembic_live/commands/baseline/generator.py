@@ -5,7 +5,7 @@ from collections.abc import Collection
 from itertools import chain, count
 from keyword import iskeyword
 from textwrap import indent
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -15,28 +15,16 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Table,
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
-from sqlalchemy.types import NullType
 
+from alembic_live import operations
 from alembic_live.commands.baseline.base import Base
 from alembic_live.internals import sqlacodegen
+from alembic_live.operations import SqlType
 from alembic_live.postgres.schemas import schema_name
-
-OTHER = '''
-class PostgresType(UserDefinedType[Any]):
-    """A Postgres type that SQLAlchemy does not have."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_options: Any) -> str:
-        """The name of the type in SQL."""
-        return self.name
-'''.strip()
 
 KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", re.DOTALL)
 # The parts between its commas, with parentheses nested up to three deep.
@@ -51,22 +39,23 @@ MODULES = ("datetime", "decimal", "ipaddress", "sqlalchemy", "uuid")
 # What the module may import or define beyond what sqlacodegen knows before it chooses names.
 IMPORTED = (
     *("Any", "CheckConstraint", "Column", "Computed", "DOMAIN", "Enum", "ExcludeConstraint"),
-    *("ForeignKeyConstraint", "Identity", "Index", "Mapped", "Optional", "PostgresType", "Table"),
-    *("UserDefinedType", "conv", "mapped_column", "relationship", "text"),
+    *("ForeignKeyConstraint", "Identity", "Index", "Mapped", "Optional", "SqlType", "Table"),
+    *("conv", "mapped_column", "relationship", "text"),
 )
 # Attributes of declarative classes.
 DECLARATIVE = ("metadata", "registry", "type_annotation_map")
 
 
-class Details(NamedTuple):
-    """What SQLAlchemy does not reflect."""
-
-    indexes: dict[Named, str]  # how Postgres prints each index
-    types: dict[tuple[str, str, str], str]  # and the type of each column: schema, table, column
-
-
-def generated(base: Base, metadata: MetaData, connection: Connection, details: Details) -> str:
+def generated(
+    base: Base, metadata: MetaData, connection: Connection, definitions: dict[Named, str]
+) -> str:
     """The source of a module with a model for each table.
+
+    Args:
+        base: the class that the models derive from.
+        metadata: the tables.
+        connection: a connection to their database.
+        definitions: the indexes, as Postgres prints them.
 
     Raises:
         IncompatibleLibraryError: sqlacodegen has other methods or options.
@@ -88,7 +77,7 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
     def render_index(index: Index) -> str:
         """An index, including sort orders, operator classes and expressions."""
         table: Any = index.table
-        columns = KEY.search(details.indexes[_named(table.schema, index.name)])
+        columns = KEY.search(definitions[_named(table.schema, index.name)])
         classes = index.dialect_kwargs.get("postgresql_ops") or {}
         plain = ", ".join(
             " ".join(filter(None, (_quoted(connection, column.name), classes.get(column.name))))
@@ -132,9 +121,6 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
     def render_type(column: Column[Any]) -> str:
         """A type. A domain is referenced by name: the revision creates its checks."""
         type_: Any = column.type
-        if isinstance(type_, NullType):
-            name = details.types[(*_named(column.table.schema, column.table.name), column.name)]
-            return f"PostgresType({name!r})"
         if not isinstance(type_, DOMAIN):
             return str(render_other(column))
         base: Any = type_.data_type
@@ -153,6 +139,8 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
             condition = escaped(getattr(constraint.sqltext, "text", str(constraint.sqltext)))
             return f"CheckConstraint({condition!r}, name={constraint.name!r})"
         rendered = str(render_any_constraint(constraint))
+        if getattr(constraint, "use_alter", False):
+            return f"{rendered.removesuffix(')')}, use_alter=True)"
         if isinstance(constraint, UniqueConstraint):
             details = {"deferrable": constraint.deferrable, "initially": constraint.initially}
             details |= {name: value for name, value in constraint.dialect_kwargs.items() if value}
@@ -174,6 +162,12 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
         if condition:
             parts.append(f"where=text({escaped(condition)!r})")
         return f"ExcludeConstraint({', '.join(parts)})"
+
+    def add_table_options(table: Table, options: dict[str, Any], *, values_for_dict: bool) -> None:
+        """Add UNLOGGED, which is no option of the dialect."""
+        add_options(table, options, values_for_dict=values_for_dict)
+        if prefixes := getattr(table, "_prefixes", None):
+            options["prefixes"] = prefixes if values_for_dict else repr(prefixes)
 
     def find_free_name(name: str, global_names: set[str], *local_names: Any) -> str:
         """A name for a class, or with `local_names` for an attribute, that hides none that the module
@@ -203,6 +197,8 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
     }
     render_any_constraint = generator.render_constraint
     generator.render_constraint = render_constraint
+    add_options = generator._add_dialect_kwargs_and_info
+    generator._add_dialect_kwargs_and_info = add_table_options
     find_name, generator.find_free_name = generator.find_free_name, find_free_name
     render_other, generator.render_column_type = generator.render_column_type, render_type
     render_any, generator.render_column = generator.render_column, render_column
@@ -212,11 +208,7 @@ def generated(base: Base, metadata: MetaData, connection: Connection, details: D
     code = str(generator.generate()).replace(
         "metadata=MetaData()", f"metadata={base.name}.metadata"
     )
-    if "PostgresType(" in code:
-        imports = "from typing import Any\nfrom sqlalchemy.types import UserDefinedType\n"
-        code = imports + re.sub(
-            r"^(?=class |t_\w+ = )", f"{OTHER}\n\n\n", code, count=1, flags=re.M
-        )
+    code = code.replace(f"from {SqlType.__module__} import", f"from {operations.__name__} import")
     return f'"""The tables from before the migrations. The team\'s."""\n\n{code}'
 
 

@@ -8,16 +8,18 @@ from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table, inspect, text
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import NoReferenceError, SAWarning
+from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.sql.elements import TextClause
 
 from alembic_live.autogenerate.from_scratch.reflection import (
     add_partitioning,
+    add_storage,
     remove_partition_foreign_keys,
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
 from alembic_live.commands.baseline.constraints import add_constraint_details
-from alembic_live.commands.baseline.generator import Details, escaped, generated
+from alembic_live.commands.baseline.generator import escaped, generated
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.postgres.connection import make_engine, with_connection
@@ -30,13 +32,6 @@ INDEXES = text(
     SELECT n.nspname, c.relname, pg_get_indexdef(i.indexrelid, 0, true)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    """
-)
-TYPES = text(
-    """
-    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND a.attnum > 0
     """
 )
 # The tables of extensions that other tables reference. A model of those needs a model of these.
@@ -128,18 +123,17 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     remove_partition_foreign_keys(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{project.migration_address} has no tables to write models of.")
+    _mark_cycles(metadata)
     add_constraint_details(metadata, connection)
     for table in metadata.tables.values():
         _leave_out_details(table)
         _shorten_names(table)
     add_partitioning(metadata, connection)
+    add_storage(metadata, connection)
     # sqlacodegen omits names that follow the convention. During reflection it would change names.
     metadata.naming_convention = project.metadatas[0].naming_convention
-    details = Details(
-        {(schema, name): sql for schema, name, sql in connection.execute(INDEXES)},
-        {(schema, table, name): sql for schema, table, name, sql in connection.execute(TYPES)},
-    )
-    return generated(base, metadata, connection, details)
+    definitions = {(schema, name): sql for schema, name, sql in connection.execute(INDEXES)}
+    return generated(base, metadata, connection, definitions)
 
 
 def _schemas(project: Project, connection: Connection) -> list[str | None]:
@@ -165,6 +159,25 @@ class _Complete(str):
 
     def __repr__(self) -> str:
         return f"conv({str(self)!r})"
+
+
+def _mark_cycles(metadata: MetaData) -> None:
+    """Set `use_alter` on the foreign keys of tables that reference each other.
+
+    Raises:
+        CommandError: a foreign key references a table that env.py excludes.
+    """
+    try:
+        *_, (_, keys) = sort_tables_and_constraints(metadata.tables.values())  # type: ignore[no-untyped-call]
+    except NoReferenceError as error:
+        raise CommandError(
+            f"A model would reference a table without a model: {error}. Let include_name and "
+            "include_object in migrations/env.py include that table, or exclude both."
+        ) from error
+    for key in keys:
+        key.use_alter = True
+        for element in key.elements:
+            element.use_alter = True
 
 
 def _leave_out_details(table: Table) -> None:
