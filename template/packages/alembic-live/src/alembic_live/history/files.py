@@ -4,6 +4,7 @@ history need not be sound.
 
 import ast
 import re
+import tokenize
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,22 @@ def read_revision_file(path: Path) -> RevisionFile:
     Raises:
         UnreadableRevisionError: its id or the revisions that it follows are not literals.
     """
-    return parse_revision(path.read_text(encoding="utf-8"), path)
+    return parse_revision(read_source(path), path)
+
+
+def read_source(path: Path) -> str:
+    """The text of a revision, in the encoding that it declares.
+
+    Raises:
+        UnreadableRevisionError: it has bytes that are not in this encoding.
+    """
+    try:
+        with tokenize.open(path) as file:
+            return file.read()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UnreadableRevisionError(
+            f"{path} is not in UTF-8, nor in an encoding that its first line declares. Save it in UTF-8."
+        ) from error
 
 
 def parse_revision(source: str, path: Path) -> RevisionFile:

@@ -1,5 +1,6 @@
 """Reflects the tables of a database, in a form that Alembic renders as a person would write it."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
 from sqlalchemy.exc import SAWarning
-from sqlalchemy.sql.elements import conv
+from sqlalchemy.sql.elements import TextClause, conv
 
 from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
@@ -121,6 +122,11 @@ def _table(metadata: MetaData, connection: Connection, schema: str, name: str) -
     return metadata.tables.get(f"{schema}.{name}") if plain is None else plain
 
 
+def escaped(sql: str) -> str:
+    """SQL for `text()`, which takes a colon before a word for a parameter."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
+
+
 def _simplify(item: Constraint | Index) -> None:
     if item.name:  # complete: the models' naming convention does not apply
         item.name = conv(str(item.name))
@@ -140,6 +146,8 @@ def _simplify_column(column: Column[Any]) -> None:
     is_integer = isinstance(type_, Integer)
     if is_serial and is_integer:
         column.server_default = None  # SERIAL creates it
+    elif isinstance(default := getattr(column.server_default, "arg", None), TextClause):
+        default.text = escaped(default.text)
     if column.identity is not None:
         _simplify_identity(column.identity, type_)
     counts_by_itself = is_serial or column.identity is not None

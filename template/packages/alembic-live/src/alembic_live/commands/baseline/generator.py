@@ -11,7 +11,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Connection,
-    DefaultClause,
     Index,
     Integer,
     MetaData,
@@ -21,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import DOMAIN
 
 from alembic_live import operations
+from alembic_live.autogenerate.from_scratch.reflection import escaped
 from alembic_live.commands.baseline.base import Base
 from alembic_live.internals import sqlacodegen
 from alembic_live.operations import SqlType
@@ -47,7 +47,11 @@ DECLARATIVE = ("metadata", "registry", "type_annotation_map")
 
 
 def generated(
-    base: Base, metadata: MetaData, connection: Connection, definitions: dict[Named, str]
+    base: Base,
+    metadata: MetaData,
+    connection: Connection,
+    definitions: dict[Named, str],
+    counted: dict[Column[Any], str],
 ) -> str:
     """The source of a module with a model for each table.
 
@@ -56,6 +60,7 @@ def generated(
         metadata: the tables.
         connection: a connection to their database.
         definitions: the indexes, as Postgres prints them.
+        counted: the defaults that take numbers from a sequence and make no SERIAL.
 
     Raises:
         IncompatibleLibraryError: sqlacodegen has other methods or options.
@@ -96,27 +101,18 @@ def generated(
         return f"Index({index.name!r}, {parts}{unique}{options})"
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
-        """A column. An integer key without a sequence must not become SERIAL, and a key of a domain
-        type cannot be SERIAL.
-        """
+        """A column. An integer key without a sequence must not become SERIAL."""
+        if column in counted:
+            column.default = None  # sqlacodegen sets the sequence
         rendered = str(render_any(column, *arguments, **options))
-        if default := counted_domains.get(column):
-            counted = rendered.replace(", autoincrement=True", "").removesuffix(")")
+        if default := counted.get(column):
+            rendered = rendered.replace(", autoincrement=True", "").removesuffix(")")
             generator.add_literal_import("sqlalchemy", "text")
-            return f"{counted}, server_default=text({default!r}))"
+            return f"{rendered}, server_default=text({default!r}))"
         is_key = column.primary_key and isinstance(column.type, Integer)
         if is_key and column.identity is None and "autoincrement" not in rendered:
             return rendered.removesuffix(")") + ", autoincrement=False)"
         return rendered
-
-    counted_domains = {
-        column: str(column.server_default.arg).replace("::regclass", "")  # as Alembic compares it
-        for table in metadata.tables.values()
-        for column in table.columns
-        if isinstance(column.type, DOMAIN)
-        and isinstance(column.server_default, DefaultClause)
-        and str(column.server_default.arg).startswith("nextval(")
-    }
 
     def render_type(column: Column[Any]) -> str:
         """A type. A domain is referenced by name: the revision creates its checks."""
@@ -177,7 +173,9 @@ def generated(
         if local_names:
             taken = taken.union(BUILTINS, MODULES, DECLARATIVE, classes)
             name = re.sub(r"^(__|_sa_)", "column_", name)
-        elif not name.startswith("t_"):
+        elif name.startswith("t_"):  # the variable of a table without a class
+            name = name.lower()
+        else:
             return _class_name(name, taken)
         return str(find_name(name, taken, *local_names))
 
@@ -210,11 +208,6 @@ def generated(
     )
     code = code.replace(f"from {SqlType.__module__} import", f"from {operations.__name__} import")
     return f'"""The tables from before the migrations. The team\'s."""\n\n{code}'
-
-
-def escaped(sql: str) -> str:
-    """SQL for `text()`, which takes a colon before a word for a parameter."""
-    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
 def _quoted(connection: Connection, name: str) -> str:

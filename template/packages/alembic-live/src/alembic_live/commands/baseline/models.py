@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, Connection, MetaData, Table, inspect, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    DefaultClause,
+    MetaData,
+    Table,
+    inspect,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import NoReferenceError, SAWarning
 from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.sql.elements import TextClause
@@ -15,15 +25,17 @@ from sqlalchemy.sql.elements import TextClause
 from alembic_live.autogenerate.from_scratch.reflection import (
     add_partitioning,
     add_storage,
+    escaped,
     remove_partition_foreign_keys,
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
 from alembic_live.commands.baseline.constraints import add_constraint_details
-from alembic_live.commands.baseline.generator import escaped, generated
+from alembic_live.commands.baseline.generator import generated
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.relations import Relations
+from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
 
@@ -32,6 +44,14 @@ INDEXES = text(
     SELECT n.nspname, c.relname, pg_get_indexdef(i.indexrelid, 0, true)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
+    """
+)
+OWNERS = text(
+    """
+    SELECT n.nspname, c.relname, a.attname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
+    JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+    WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.classid = 'pg_class'::regclass
     """
 )
 # The tables of extensions that other tables reference. A model of those needs a model of these.
@@ -133,7 +153,25 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     # sqlacodegen omits names that follow the convention. During reflection it would change names.
     metadata.naming_convention = project.metadatas[0].naming_convention
     definitions = {(schema, name): sql for schema, name, sql in connection.execute(INDEXES)}
-    return generated(base, metadata, connection, definitions)
+    return generated(base, metadata, connection, definitions, _counted(metadata, connection))
+
+
+def _counted(metadata: MetaData, connection: Connection) -> dict[Column[Any], str]:
+    """The defaults that take numbers from a sequence and make no SERIAL: a domain cannot be one, and
+    the column owns the sequence of a SERIAL.
+    """
+    serial = {tuple(row) for row in connection.execute(OWNERS)}
+    return {
+        column: str(default.arg).replace("::regclass", "")  # as Alembic compares it
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(default := column.server_default, DefaultClause)
+        and str(default.arg).startswith("nextval(")
+        and (
+            isinstance(column.type, DOMAIN)
+            or (schema_name(table.schema), table.name, column.name) not in serial
+        )
+    }
 
 
 def _schemas(project: Project, connection: Connection) -> list[str | None]:
