@@ -106,10 +106,11 @@ def add_partitioning(metadata: MetaData, connection: Connection) -> None:
 
 
 def add_storage(metadata: MetaData, connection: Connection) -> None:
-    """Add UNLOGGED and the storage parameters to the tables, which SQLAlchemy does not reflect."""
+    """Add UNLOGGED, in `info`, and the storage parameters to the tables, which SQLAlchemy does not reflect."""
     for schema, name, is_unlogged, options in connection.execute(STORAGE).all():
         if (table := _table(metadata, connection, schema, name)) is not None:
-            table._prefixes = ["UNLOGGED"] if is_unlogged else []  # as Table(prefixes=…) sets it
+            if is_unlogged:
+                table.info["prefixes"] = ["UNLOGGED"]
             if options:
                 parameters = dict(each.split("=", 1) for each in options)
                 table.dialect_kwargs["postgresql_with"] = parameters

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Table,
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
@@ -159,12 +158,6 @@ def generated(
             parts.append(f"where=text({escaped(condition)!r})")
         return f"ExcludeConstraint({', '.join(parts)})"
 
-    def add_table_options(table: Table, options: dict[str, Any], *, values_for_dict: bool) -> None:
-        """Add UNLOGGED, which is no option of the dialect."""
-        add_options(table, options, values_for_dict=values_for_dict)
-        if prefixes := getattr(table, "_prefixes", None):
-            options["prefixes"] = prefixes if values_for_dict else repr(prefixes)
-
     def find_free_name(name: str, global_names: set[str], *local_names: Any) -> str:
         """A name for a class, or with `local_names` for an attribute, that hides none that the module
         uses. An attribute hides names in the annotations after it.
@@ -195,8 +188,6 @@ def generated(
     }
     render_any_constraint = generator.render_constraint
     generator.render_constraint = render_constraint
-    add_options = generator._add_dialect_kwargs_and_info
-    generator._add_dialect_kwargs_and_info = add_table_options
     find_name, generator.find_free_name = generator.find_free_name, find_free_name
     render_other, generator.render_column_type = generator.render_column_type, render_type
     render_any, generator.render_column = generator.render_column, render_column
@@ -206,6 +197,10 @@ def generated(
     code = str(generator.generate()).replace(
         "metadata=MetaData()", f"metadata={base.name}.metadata"
     )
+    # It renders `info` of a table, and no prefixes.
+    unlogged = "['UNLOGGED']"
+    code = code.replace(f"'info': {{'prefixes': {unlogged}}}", f"'prefixes': {unlogged}")
+    code = code.replace(f"info={{'prefixes': {unlogged}}}", f"prefixes={unlogged}")
     code = code.replace(f"from {SqlType.__module__} import", f"from {operations.__name__} import")
     return f'"""The tables from before the migrations. The team\'s."""\n\n{code}'
 
