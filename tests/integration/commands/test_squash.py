@@ -298,3 +298,34 @@ def test_a_template_that_writes_a_string_and_a_label_are_named(project: Project)
     )
     done = project.db("squash", "--yes", ok=False)
     assert 'has the branch label "x", which would be lost' in done.stderr
+
+
+ODD_COLON = """
+    op.add_column("notes", sa.Column("kind", sa.Text(), server_default="it is :word, 10:30", nullable=False))
+"""
+ODD_ENUM = """
+    sa.Enum("a :b", "c", name="mood").create(op.get_bind())
+    op.execute("CREATE TABLE moods (mood mood)")
+"""
+
+
+def test_odd_revisions_are_squashed(new_project: NewProject) -> None:
+    project = new_project()
+    add_revision(project, "colon", ODD_COLON)
+    add_revision(project, "enum", ODD_ENUM)
+    add_revision(project, "latin", '    op.create_table_comment("notes", "Für")\n')
+    latin = project.file("migrations/versions/*_latin.py")
+    latin.write_bytes(b"# -*- coding: latin-1 -*-\n" + latin.read_text().encode("latin-1"))
+    commit(project.path)
+    for empty in ("", " "):
+        refused = project.db("squash", "--yes", "--to", empty, ok=False)
+        assert "--to" in refused.stderr
+        assert "Traceback" not in said(refused)
+    before = dump_of(project)
+    done = project.db("squash", "--yes")
+    source = project.versions[0].read_text()
+    assert source.startswith('"""4 revisions up to: latin\n')
+    assert source.count("op.create_table(") == 2
+    assert "may change rows" not in done.stderr
+    assert dump_of(project) == before
+    assert "1 object with SQL" in done.stderr

@@ -20,6 +20,7 @@ from sqlalchemy import (
     DefaultClause,
     Enum,
     Inspector,
+    String,
     Table,
     TypeDecorator,
     event,
@@ -107,12 +108,14 @@ def sql_of(type_: Type) -> str:
 
 @event.listens_for(Table, "column_reflect")
 def _correct_column(inspector: Inspector, table: Table, column: Any) -> None:
-    """Give a type that SQLAlchemy does not know its name in Postgres. Tell a column that is NOT NULL
-    or has a default from a domain that is or has.
+    """Give a type that SQLAlchemy does not know its name in Postgres, and also `name` and `"char"`,
+    which it takes for a plain String. Tell a column that is NOT NULL or has a default from a domain
+    that is or has.
     """
     bind, item = inspector.bind, getattr(column["type"], "item_type", column["type"])
     where = {"table": identifier(table.schema, table.name), "column": column["name"]}
-    if isinstance(item, NullType) and isinstance(bind, Connection):
+    is_unknown = isinstance(item, NullType) or type(item) is String
+    if is_unknown and isinstance(bind, Connection):
         spelling = bind.scalar(SPELLING, where)
         column["type"] = SqlType(spelling) if spelling else column["type"]
     elif (

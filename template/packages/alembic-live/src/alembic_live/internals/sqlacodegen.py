@@ -16,7 +16,9 @@ OPTIONS = ("include_dialect_options", "nojoined", "nonativeenums", "nosynthetice
 # What is overridden or called.
 _METHODS = (
     *("add_import", "add_literal_import", "find_free_name", "generate", "generate_base"),
-    *("render_column", "render_column_type", "render_constraint", "render_index"),
+    *("render_class", "render_class_declaration", "render_class_variables", "render_column"),
+    *("render_column_attribute", "render_column_type", "render_constraint", "render_index"),
+    "render_relationship",
 )
 
 

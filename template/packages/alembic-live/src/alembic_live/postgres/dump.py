@@ -37,6 +37,7 @@ NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
 BETWEEN_OBJECTS = re.compile(
     r"--|-- PostgreSQL database dump complete|\\(un)?restrict \w+|SET default_\w+ = [\w']*;|"
 )
+PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
 
@@ -141,9 +142,13 @@ def _dump(address: Address, *options: str) -> str:
     return done.stdout.decode()
 
 
-def comparable(schema: Schema) -> Schema:
-    """The schema without details that do not matter: the order of columns, the names of NOT NULL
-    constraints, the names of identity sequences.
+def comparable(schema: Schema, *, in_order: bool = False) -> Schema:
+    """The schema without details that do not matter: the order of columns and of storage parameters,
+    the names of NOT NULL constraints, the names of identity sequences.
+
+    Args:
+        schema: the schema.
+        in_order: keep the order of columns. An INSERT without a list of columns depends on it.
     """
     result = {}
     for obj, sql in schema.items():
@@ -152,7 +157,8 @@ def comparable(schema: Schema) -> Schema:
             obj = SchemaObject("IDENTITY", obj.schema, f"{table}.{column}")
             sql = re.sub(r"^ *SEQUENCE NAME .*\n", "", sql, flags=re.MULTILINE)
         elif obj.kind == "TABLE":
-            sql = _with_sorted_columns(NAMED_NOT_NULL.sub(" NOT NULL", sql))
+            sql = PARAMETERS.sub(_sorted_parameters, NAMED_NOT_NULL.sub(" NOT NULL", sql))
+            sql = sql if in_order else _with_sorted_columns(sql)
         result[obj] = sql
     return result
 
@@ -209,6 +215,10 @@ def _objects(dump: str) -> Iterator[tuple[SchemaObject, str]]:
         sql = "\n".join(lines).strip("\n")
         if sql:
             yield SchemaObject(kind, schema, name), sql
+
+
+def _sorted_parameters(found: re.Match[str]) -> str:
+    return f"WITH ({', '.join(sorted(found[1].split(', ')))})"
 
 
 def _with_sorted_columns(sql: str) -> str:

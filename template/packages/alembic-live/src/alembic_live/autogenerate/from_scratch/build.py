@@ -77,7 +77,7 @@ def write_from_scratch(
     Raises:
         CommandError: the revision creates a different schema; the text lists the differences.
     """
-    verified = verify_operations(wanted.schema, metadatas, create_database)
+    verified = verify_operations(wanted, metadatas, create_database)
     layout = arrange(wanted.schema, verified.tables_as_sql, verified.additions)
     operations = verified.operations
     try:
@@ -139,7 +139,12 @@ def _verified(
         run(command.upgrade, "head")
         table = configuration_at(project, database).version_table
         created = TargetSchema.of(database, version_table=table).schema
-        found = differences(comparable(wanted.schema), comparable(created), "wanted", "created")
+        found = differences(
+            comparable(wanted.schema, in_order=True),
+            comparable(created, in_order=True),
+            "wanted",
+            "created",
+        )
         found = persistent_differences(found, wanted.schema, created, create_database)
         if found:
             raise CommandError(

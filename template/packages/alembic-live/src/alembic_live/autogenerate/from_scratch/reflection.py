@@ -1,5 +1,6 @@
 """Reflects the tables of a database, in a form that Alembic renders as a person would write it."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -14,12 +15,13 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
+    Table,
     text,
     types,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, TIMESTAMP
 from sqlalchemy.exc import SAWarning
-from sqlalchemy.sql.elements import conv
+from sqlalchemy.sql.elements import TextClause, conv
 
 from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
@@ -42,6 +44,13 @@ PARTITIONED = text(
     """
     SELECT n.nspname, c.relname, pg_get_partkeydef(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'
+    """
+)
+STORAGE = text(
+    """
+    SELECT n.nspname, c.relname, c.relpersistence = 'u' AS is_unlogged, c.reloptions
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND (c.relpersistence = 'u' OR c.reloptions IS NOT NULL)
     """
 )
 
@@ -92,10 +101,31 @@ def remove_partition_foreign_keys(metadata: MetaData, connection: Connection) ->
 def add_partitioning(metadata: MetaData, connection: Connection) -> None:
     """Add PARTITION BY to the tables, which SQLAlchemy does not reflect."""
     for schema, name, key in connection.execute(PARTITIONED).all():
-        default = connection.dialect.default_schema_name
-        table = metadata.tables.get(name if schema == default else f"{schema}.{name}")
-        if table is not None:
+        if (table := _table(metadata, connection, schema, name)) is not None:
             table.dialect_kwargs["postgresql_partition_by"] = key
+
+
+def add_storage(metadata: MetaData, connection: Connection) -> None:
+    """Add UNLOGGED, in `info`, and the storage parameters to the tables, which SQLAlchemy does not reflect."""
+    for schema, name, is_unlogged, options in connection.execute(STORAGE).all():
+        if (table := _table(metadata, connection, schema, name)) is not None:
+            if is_unlogged:
+                table.info["prefixes"] = ["UNLOGGED"]
+            if options:
+                parameters = dict(each.split("=", 1) for each in options)
+                table.dialect_kwargs["postgresql_with"] = parameters
+
+
+def _table(metadata: MetaData, connection: Connection, schema: str, name: str) -> Table | None:
+    """The table that has no schema in the metadata if it is in the default one."""
+    default = connection.dialect.default_schema_name
+    plain = metadata.tables.get(name) if schema == default else None
+    return metadata.tables.get(f"{schema}.{name}") if plain is None else plain
+
+
+def escaped(sql: str) -> str:
+    """SQL for `text()`, which takes a colon before a word for a parameter."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
 def _simplify(item: Constraint | Index) -> None:
@@ -117,6 +147,8 @@ def _simplify_column(column: Column[Any]) -> None:
     is_integer = isinstance(type_, Integer)
     if is_serial and is_integer:
         column.server_default = None  # SERIAL creates it
+    elif isinstance(default := getattr(column.server_default, "arg", None), TextClause):
+        default.text = escaped(default.text)
     if column.identity is not None:
         _simplify_identity(column.identity, type_)
     counts_by_itself = is_serial or column.identity is not None

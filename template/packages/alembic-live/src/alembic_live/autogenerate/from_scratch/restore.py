@@ -51,7 +51,7 @@ def persistent_differences(
         return []
     try:
         restored_one, restored_other = (
-            comparable(_restored(schema, create_database)) for schema in (one, other)
+            comparable(_restored(schema, create_database), in_order=True) for schema in (one, other)
         )
     except DBAPIError:  # the schema needs privileges or objects that are not available here
         return found

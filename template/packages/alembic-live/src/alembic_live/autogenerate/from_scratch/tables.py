@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alembic.operations import Operations, ops
@@ -41,7 +41,10 @@ class Trial:
 
 
 def try_operations(
-    connection: Connection, metadatas: Sequence[MetaData], without: set[TableName]
+    connection: Connection,
+    metadatas: Sequence[MetaData],
+    without: set[TableName],
+    columns: Mapping[TableName, list[str]],
 ) -> Trial:
     """Create the tables of some metadata with Alembic's operations. After a failure, the other
     operations of that table are skipped.
@@ -50,6 +53,7 @@ def try_operations(
         connection: a connection to a database that has all objects that tables need.
         metadatas: the tables.
         without: the tables that exist already.
+        columns: the columns of each table, in the order in which they are created.
     """
     migration = MigrationContext.configure(connection, opts=comparison(metadatas, connection))
     with warnings.catch_warnings():
@@ -57,6 +61,7 @@ def try_operations(
         upgrade = differences_from(migration, metadatas)
     defer_foreign_keys(upgrade)
     _skip_type_creation(upgrade.ops)
+    _sort_columns(upgrade.ops, columns)
     connection.rollback()
     wanted: list[ops.MigrateOperation] = [
         item
@@ -146,6 +151,22 @@ def _skip_type_creation(operations: Iterable[ops.MigrateOperation]) -> None:
         for column in item.columns if isinstance(item, ops.CreateTableOp) else ():
             if isinstance(column, Column):
                 column.type = existing_type(column.type)
+
+
+def _sort_columns(
+    operations: Iterable[ops.MigrateOperation], columns: Mapping[TableName, list[str]]
+) -> None:
+    """Create columns in the order of the table, whatever the order in its model is."""
+    for item in operations:
+        if isinstance(item, ops.CreateTableOp):
+            order = {name: place for place, name in enumerate(columns.get(changed_table(item), ()))}
+            last = len(order)  # constraints follow the columns
+            item.columns = sorted(
+                item.columns,
+                key=lambda part, order=order, last=last: (  # type: ignore[misc]
+                    order.get(part.name, last) if isinstance(part, Column) else last
+                ),
+            )
 
 
 def _statements(obj: SchemaObject, schema: Schema) -> list[str]:

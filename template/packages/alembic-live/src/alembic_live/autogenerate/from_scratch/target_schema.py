@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sqlalchemy import text
+
 from alembic_live.address import Address
+from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
     Schema,
     SchemaObject,
@@ -14,6 +17,15 @@ from alembic_live.postgres.dump import (
 )
 from alembic_live.postgres.schemas import schema_name
 
+COLUMNS = text(
+    """
+    SELECT n.nspname AS schema, c.relname AS table,
+           array_agg(a.attname::text ORDER BY a.attnum) AS columns
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' GROUP BY 1, 2
+    """
+)
 OPTIONS = ("--no-privileges",)
 
 
@@ -23,6 +35,7 @@ class TargetSchema:
 
     schema: Schema
     drops: list[str]
+    columns: dict[tuple[str, str], list[str]]  # the columns of each table, in their order
 
     @classmethod
     def of(
@@ -62,7 +75,8 @@ class TargetSchema:
             and not line.startswith(tuple(f"DROP {kind} " for kind in without))
             and not _is_dropped_with_its_table(line, schema)
         ]
-        return cls(schema, drops)
+        rows = with_connection(make_engine(database), lambda each: each.execute(COLUMNS).all())
+        return cls(schema, drops, {(row.schema, row.table): row.columns for row in rows})
 
 
 def _is_dropped_with_its_table(drop: str, schema: Schema) -> bool:

@@ -19,7 +19,7 @@ from alembic_live.autogenerate.from_scratch.tables import (
     missing_in,
     try_operations,
 )
-from alembic_live.autogenerate.from_scratch.target_schema import OPTIONS
+from alembic_live.autogenerate.from_scratch.target_schema import OPTIONS, TargetSchema
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import Schema, read_schema
 from alembic_live.postgres.schemas import schema_name
@@ -37,15 +37,16 @@ class VerifiedOperations:
 
 
 def verify_operations(
-    wanted: Schema, metadatas: Sequence[MetaData], create_database: Callable[[], Address]
+    target: TargetSchema, metadatas: Sequence[MetaData], create_database: Callable[[], Address]
 ) -> VerifiedOperations:
     """Find the operations that recreate the tables of a schema.
 
     Args:
-        wanted: the schema.
+        target: the schema.
         metadatas: the tables that operations may create.
         create_database: creates an empty database.
     """
+    wanted = target.schema
     every = {(obj.schema, obj.name) for obj in wanted if obj.kind == "TABLE"}
     as_sql = every - {
         (schema_name(table.schema), table.name)
@@ -56,7 +57,7 @@ def verify_operations(
     for _ in range(MOST_TRIALS):
         database = create_database()
         engine = make_engine(database)
-        attempt = partial(_try, arrange(wanted, as_sql), metadatas, as_sql)
+        attempt = partial(_try, arrange(wanted, as_sql), metadatas, as_sql, target.columns)
         try:
             trial = with_connection(engine, attempt)
         except DBAPIError:  # the SQL needs tables that operations create after it
@@ -81,7 +82,8 @@ def _try(
     layout: Layout,
     metadatas: Sequence[MetaData],
     as_sql: set[TableName],
+    columns: dict[TableName, list[str]],
     connection: Connection,
 ) -> Trial:
     restore(connection, layout.before, layout.tables)
-    return try_operations(connection, metadatas, as_sql)
+    return try_operations(connection, metadatas, as_sql, columns)

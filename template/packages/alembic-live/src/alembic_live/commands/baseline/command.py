@@ -212,10 +212,10 @@ def _report(
     path: Path,
     address: Address,
 ) -> Iterator[str]:
-    tables = len(written.with_operations)
+    tables, objects = len(written.with_operations), len(written.with_sql)
     yield (
-        f"{project.relative(path)} creates {tables} tables with Alembic's operations, and "
-        f"{len(written.with_sql)} objects with SQL. It creates a database with the same dump as this one."
+        f"{project.relative(path)} creates {tables} {'table' if tables == 1 else 'tables'} "
+        f"with Alembic's operations, and {objects} {'object' if objects == 1 else 'objects'} with SQL. It creates a database with the same dump as this one."
     )
     by_kind: dict[str, list[str]] = {}
     for thing in written.with_sql:

@@ -1,6 +1,5 @@
 """`db baseline --models`: write models of the database's tables, with sqlacodegen."""
 
-import re
 import warnings
 from functools import partial
 from importlib.util import find_spec
@@ -13,27 +12,27 @@ from sqlalchemy import (
     Column,
     Connection,
     DefaultClause,
-    Index,
-    Integer,
     MetaData,
     Table,
-    UniqueConstraint,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import NoReferenceError, SAWarning
+from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.sql.elements import TextClause
-from sqlalchemy.types import NullType
 
 from alembic_live.autogenerate.from_scratch.reflection import (
     add_partitioning,
+    add_storage,
+    escaped,
     remove_partition_foreign_keys,
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
 from alembic_live.commands.baseline.constraints import add_constraint_details
+from alembic_live.commands.baseline.generator import generated
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
-from alembic_live.internals import sqlacodegen
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
@@ -42,15 +41,17 @@ from alembic_live.runtime.configuration import configuration_of
 
 INDEXES = text(
     """
-    SELECT c.relname, pg_get_indexdef(i.indexrelid, 0, true) AS definition
+    SELECT n.nspname, c.relname, pg_get_indexdef(i.indexrelid, 0, true)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
     """
 )
-TYPES = text(
+OWNERS = text(
     """
-    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND a.attnum > 0
+    SELECT n.nspname, c.relname, a.attname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
+    JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+    WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.classid = 'pg_class'::regclass
     """
 )
 # The tables of extensions that other tables reference. A model of those needs a model of these.
@@ -66,25 +67,6 @@ REFERENCED = text(
     )
     """
 )
-OTHER = '''
-class PostgresType(UserDefinedType[Any]):
-    """A Postgres type that SQLAlchemy does not have."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_options: Any) -> str:
-        """The name of the type in SQL."""
-        return self.name
-'''.strip()
-
-KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", re.DOTALL)
-# The parts between its commas, with parentheses nested up to three deep.
-NESTED = r"\((?:[^()']|'[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\))*\)"
-PART = re.compile(rf"(?:[^,()']|'[^']*'|{NESTED})+")
-
 NAME = "tables.py"
 
 
@@ -116,7 +98,7 @@ def write_models(project: Project, *, output: str | None = None, base: str | Non
     parent = base_named(base) if base else base_of(project)
     engine = make_engine(project.migration_address)
     source = with_connection(engine, partial(_models_of, project, parent))
-    write_text(file, formatted(source, file))
+    write_text(file, formatted(source, file, imports=False))
     return (
         f"{project.relative(file)} has a model for each table. Review it, rename the classes as you like, "
         "and run the command without --models: uv run db baseline"
@@ -146,7 +128,7 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     relations = Relations.of(connection)
     referenced = {tuple(row) for row in connection.execute(REFERENCED)}
     configuration = configuration_of(project, connection)
-    for schema in dict.fromkeys(each.schema for each in project.metadatas):
+    for schema in _schemas(project, connection):
 
         def is_wanted(name: str, _metadata: MetaData, schema: str | None = schema) -> bool:
             is_other = name == versions or (
@@ -161,159 +143,51 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     remove_partition_foreign_keys(metadata, connection)
     if not metadata.tables:
         raise CommandError(f"{project.migration_address} has no tables to write models of.")
+    _mark_cycles(metadata)
     add_constraint_details(metadata, connection)
     for table in metadata.tables.values():
         _leave_out_details(table)
         _shorten_names(table)
     add_partitioning(metadata, connection)
+    add_storage(metadata, connection)
     # sqlacodegen omits names that follow the convention. During reflection it would change names.
     metadata.naming_convention = project.metadatas[0].naming_convention
-    definitions = {row.relname: row.definition for row in connection.execute(INDEXES)}
-    types = {(row[0], row[1], row[2]): row[3] for row in connection.execute(TYPES)}
-    return _generated(base, metadata, connection, definitions, types)
+    definitions = {(schema, name): sql for schema, name, sql in connection.execute(INDEXES)}
+    return generated(base, metadata, connection, definitions, _counted(metadata, connection))
 
 
-def _generated(
-    base: Base,
-    metadata: MetaData,
-    connection: Connection,
-    definitions: dict[str, str],
-    types: dict[tuple[str, str, str], str],
-) -> str:
-    generators = sqlacodegen.generators()
-    literal_import = generators.LiteralImport
-    generator = generators.DeclarativeGenerator(
-        metadata, connection, sqlacodegen.OPTIONS, base_class_name=base.name
-    )
-
-    def use_own_base() -> None:
-        generator.base = generators.Base(
-            literal_imports=[literal_import(base.module, base.name)],
-            declarations=[],
-            metadata_ref=f"{base.name}.metadata",
-        )
-        generator.add_literal_import("sqlalchemy.schema", "conv")
-
-    def render_index(index: Index) -> str:
-        """An index, including sort orders, operator classes and expressions."""
-        columns = KEY.search(definitions[str(index.name)])
-        classes = index.dialect_kwargs.get("postgresql_ops") or {}
-        plain = ", ".join(
-            " ".join(filter(None, (_quoted(connection, column.name), classes.get(column.name))))
-            for column in index.columns
-        )
-        if columns is None or columns[1] == plain:
-            return str(render_plain(index))
-        options = "".join(
-            f", {name}={value!r}"
-            for name, value in index.kwargs.items()
-            if value and name != "postgresql_ops"
-        )
-        unique = ", unique=True" if index.unique else ""
-        generator.add_literal_import("sqlalchemy", "text")
-        parts = ", ".join(f"text({escaped(part.strip())!r})" for part in PART.findall(columns[1]))
-        return f"Index({index.name!r}, {parts}{unique}{options})"
-
-    def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
-        """A column. An integer key without a sequence must not become SERIAL, and a key of a domain
-        type cannot be SERIAL.
-        """
-        rendered = str(render_any(column, *arguments, **options))
-        if default := counted_domains.get(column):
-            counted = rendered.replace(", autoincrement=True", "").removesuffix(")")
-            generator.add_literal_import("sqlalchemy", "text")
-            return f"{counted}, server_default=text({default!r}))"
-        is_key = column.primary_key and isinstance(column.type, Integer)
-        if is_key and column.identity is None and "autoincrement" not in rendered:
-            return rendered.removesuffix(")") + ", autoincrement=False)"
-        return rendered
-
-    counted_domains = {
-        column: str(column.server_default.arg).replace("::regclass", "")  # as Alembic compares it
+def _counted(metadata: MetaData, connection: Connection) -> dict[Column[Any], str]:
+    """The defaults that take numbers from a sequence and make no SERIAL: a domain cannot be one, and
+    the column owns the sequence of a SERIAL.
+    """
+    serial = {tuple(row) for row in connection.execute(OWNERS)}
+    return {
+        column: str(default.arg).replace("::regclass", "")  # as Alembic compares it
         for table in metadata.tables.values()
         for column in table.columns
-        if isinstance(column.type, DOMAIN)
-        and isinstance(column.server_default, DefaultClause)
-        and str(column.server_default.arg).startswith("nextval(")
+        if isinstance(default := column.server_default, DefaultClause)
+        and str(default.arg).startswith("nextval(")
+        and (
+            isinstance(column.type, DOMAIN)
+            or (schema_name(table.schema), table.name, column.name) not in serial
+        )
     }
 
-    def render_type(column: Column[Any]) -> str:
-        """A type. A domain is referenced by name: the revision creates its checks."""
-        type_: Any = column.type
-        if isinstance(type_, NullType):
-            name = types[(schema_name(column.table.schema), column.table.name, column.name)]
-            return f"PostgresType({name!r})"
-        if not isinstance(type_, DOMAIN):
-            return str(render_other(column))
-        base: Any = type_.data_type
-        if getattr(base, "collation", None) == "default":
-            base.collation = None
-        generator.add_import(base)
-        of = render_other(Column(column.name, base))
-        where = f", schema={type_.schema!r}" if type_.schema else ""
-        return f"DOMAIN({type_.name!r}, {of}{where}, create_type=False)"
 
-    def render_constraint(constraint: Any) -> str:
-        """A constraint, with the check as Postgres prints it and all options of UNIQUE."""
-        if "exclusion" in constraint.info:
-            return render_exclusion(constraint)
-        if isinstance(constraint, CheckConstraint):
-            condition = escaped(getattr(constraint.sqltext, "text", str(constraint.sqltext)))
-            return f"CheckConstraint({condition!r}, name={constraint.name!r})"
-        rendered = str(render_any_constraint(constraint))
-        if isinstance(constraint, UniqueConstraint):
-            details = {"deferrable": constraint.deferrable, "initially": constraint.initially}
-            details |= {name: value for name, value in constraint.dialect_kwargs.items() if value}
-            more = "".join(
-                f", {name}={value!r}"
-                for name, value in details.items()
-                if value and name not in rendered
-            )
-            rendered = f"{rendered.removesuffix(')')}{more})"
-        return rendered
-
-    def render_exclusion(constraint: Any) -> str:
-        elements, condition, options = constraint.info["exclusion"]
-        generator.add_literal_import("sqlalchemy", "text")
-        generator.add_literal_import("sqlalchemy.dialects.postgresql", "ExcludeConstraint")
-        parts = [f"(text({escaped(sql)!r}), {operator!r})" for sql, operator in elements]
-        parts.append(f"name={constraint.name!r}")
-        parts += [f"{name}={value!r}" for name, value in options.items()]
-        if condition:
-            parts.append(f"where=text({escaped(condition)!r})")
-        return f"ExcludeConstraint({', '.join(parts)})"
-
-    def find_free_name(name: str, *arguments: Any, **options: Any) -> str:
-        """A name for an attribute that is not reserved in declarative classes."""
-        free = f"{name}_" if name in ("registry", "type_annotation_map") else name
-        return str(find_name(free, *arguments, **options))
-
-    render_any_constraint = generator.render_constraint
-    generator.render_constraint = render_constraint
-    find_name, generator.find_free_name = generator.find_free_name, find_free_name
-    render_other, generator.render_column_type = generator.render_column_type, render_type
-    render_any, generator.render_column = generator.render_column, render_column
-    render_plain, generator.render_index = generator.render_index, render_index
-    generator.generate_base = use_own_base
-    # sqlacodegen renders this in enums without importing MetaData.
-    code = str(generator.generate()).replace(
-        "metadata=MetaData()", f"metadata={base.name}.metadata"
-    )
-    if "PostgresType(" in code:
-        imports = "from typing import Any\nfrom sqlalchemy.types import UserDefinedType\n"
-        code = imports + re.sub(
-            r"^(?=class |t_\w+ = )", f"{OTHER}\n\n\n", code, count=1, flags=re.M
-        )
-    return f'"""The tables from before the migrations. The team\'s."""\n\n{code}'
-
-
-def escaped(sql: str) -> str:
-    """SQL for `text()`, which takes a colon before a word for a parameter."""
-    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
+def _schemas(project: Project, connection: Connection) -> list[str | None]:
+    """The schemas to reflect. They are those of the metadata, or all of the database if a metadata
+    leaves the schema to each model.
+    """
+    schemas = list(dict.fromkeys(each.schema for each in project.metadatas))
+    if None in schemas:
+        default = connection.dialect.default_schema_name
+        others = set(inspect(connection).get_schema_names()) - {
+            default,
+            "information_schema",
+            *schemas,
+        }
+        schemas += sorted(others)
+    return schemas
 
 
 class _Complete(str):
@@ -323,6 +197,25 @@ class _Complete(str):
 
     def __repr__(self) -> str:
         return f"conv({str(self)!r})"
+
+
+def _mark_cycles(metadata: MetaData) -> None:
+    """Set `use_alter` on the foreign keys of tables that reference each other.
+
+    Raises:
+        CommandError: a foreign key references a table that env.py excludes.
+    """
+    try:
+        *_, (_, keys) = sort_tables_and_constraints(metadata.tables.values())  # type: ignore[no-untyped-call]
+    except NoReferenceError as error:
+        raise CommandError(
+            f"A model would reference a table without a model: {error}. Let include_name and "
+            "include_object in migrations/env.py include that table, or exclude both."
+        ) from error
+    for key in keys:
+        key.use_alter = True
+        for element in key.elements:
+            element.use_alter = True
 
 
 def _leave_out_details(table: Table) -> None:

@@ -25,7 +25,7 @@ from alembic_live.commands.squash.rows import (
     with_rows,
 )
 from alembic_live.formatting import formatted
-from alembic_live.history.files import write_text
+from alembic_live.history.files import read_source, write_text
 from alembic_live.history.git import git, remove, tracked
 from alembic_live.history.graph import names_of, replaced_by, require_sound, restore_of, title_of
 from alembic_live.history.head_file import record_heads
@@ -98,7 +98,7 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
             [_reflected(old, wanted.schema, table.name)],
             make,
             revision=target.revision,
-            message=title_of(target),
+            message=_title(target, len(folded)),
         )
         source = _as_replacement(target, written.source, [one.revision for one in folded[:-1]])
         source = formatted(source, Path(target.path))
@@ -133,6 +133,12 @@ def squash(project: Project, *, to: str | None, data: bool, yes: bool) -> list[s
     ]
 
 
+def _title(target: Script, count: int) -> str:
+    """The title of the new revision: how many it replaces, and the title of the last one."""
+    own = re.sub(r"^\d+ revisions up to: ", "", title_of(target))
+    return f"{count} revisions up to: {own}"
+
+
 def _finish(project: Project, script: ScriptDirectory) -> list[str]:
     """Finish a squash that was interrupted after it wrote its revision."""
     replaced = replaced_by(script)
@@ -152,6 +158,8 @@ def _target(script: ScriptDirectory, to: str | None) -> Script:
     heads = script.get_heads()
     if not heads:
         raise CommandError("There is no revision, so there is nothing to squash.")
+    if to is not None and not to.strip():
+        raise CommandError("--to is empty. Name the last revision to squash, or omit --to.")
     if to is None and len(heads) > 1:
         raise CommandError(
             f"The history has {len(heads)} heads, {', '.join(heads)}. Name the last revision to "
@@ -219,7 +227,7 @@ def _reflected(database: Address, schema: Schema, version_table: str) -> MetaDat
 def _as_replacement(target: Script, source: str, replaced: list[str]) -> str:
     """The new source with the Create Date of the old one and the revisions that it replaces."""
     date = re.compile(r"^Create Date:.*$", re.MULTILINE)
-    if found := date.search(Path(target.path).read_text(encoding="utf-8")):
+    if found := date.search(read_source(Path(target.path))):
         source = date.sub(lambda _: found[0], source, count=1)
     names = "".join(f'    "{revision}",\n' for revision in replaced)
     return re.sub(
@@ -251,11 +259,11 @@ def _advice(carry: Callable[[], str]) -> str:
 def _report(
     project: Project, written: FromScratch, folded: list[Script], target: Script
 ) -> Iterator[str]:
-    tables = len(written.with_operations)
+    tables, objects = len(written.with_operations), len(written.with_sql)
     yield (
         f"{len(folded)} revisions are now one: {project.relative(Path(target.path))}. It creates {tables} "
-        f"{'table' if tables == 1 else 'tables'} with Alembic's operations, and {len(written.with_sql)} "
-        "objects with SQL. It creates a database with the same dump as the old revisions."
+        f"{'table' if tables == 1 else 'tables'} with Alembic's operations, and {objects} "
+        f"{'object' if objects == 1 else 'objects'} with SQL. It creates a database with the same dump as the old revisions."
     )
     if written.not_dropped:
         yield f"Its downgrade does not drop: {', '.join(written.not_dropped)}."

@@ -13,6 +13,7 @@ from alembic_live.commands.squash.allowlist import CREATE_TABLE
 from alembic_live.commands.squash.code_effects import CodeEffects
 from alembic_live.commands.squash.names import Imported, Names
 from alembic_live.formatting import formatted
+from alembic_live.history.files import read_source
 from alembic_live.history.graph import title_of
 from alembic_live.project import Project
 
@@ -61,7 +62,7 @@ class RevisionCode:
     def __init__(self, path: Path, shown: str = "") -> None:
         """`shown` is the path in error messages."""
         self._shown = shown or path.name
-        self._module = ast.parse(path.read_text(encoding="utf-8"))
+        self._module = ast.parse(read_source(path))
         self._names = Names(self._module)
         self._effects = CodeEffects(self._module, self._names)
 
