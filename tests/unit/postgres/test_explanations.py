@@ -19,6 +19,13 @@ def test_a_missing_extension_leads_to_other_programs(reason: str, advises: bool)
     assert ("no contrib modules. Set PG_BIN" in explain_refusal(error)) is advises
 
 
+def test_an_extension_of_an_administrator_leads_to_template1() -> None:
+    reason = 'permission denied to create extension "uuid-ossp"'
+    said = explain_refusal(DBAPIError("CREATE EXTENSION", None, Exception(reason)))
+    assert """psql -d template1 -c 'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"'.""" in said
+    assert "PG_BIN" not in said
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
+from alembic_live.sql.quoting import identifier, word
 
 _WAIT = "Wait a moment and try again."
 
@@ -39,6 +40,7 @@ _OTHER_REMEDIES = {
 }
 
 # The second form is that of Postgres 14.
+_MAY_NOT_CREATE = re.compile(r'permission denied to create extension "([^"]+)"')
 _NO_EXTENSION = re.compile(r'extension "[^"]+" is not available|extension control file')
 
 # not_null_violation and check_violation, whose DETAIL is a whole row.
@@ -113,10 +115,20 @@ def explain_sqlalchemy_error(error: SQLAlchemyError) -> str:
 
 def advice_on(error: Exception) -> str:
     """A sentence on what to do about a refusal. Empty if the reason says it."""
-    if _NO_EXTENSION.search(str(getattr(error, "orig", None) or error)):
+    message = str(getattr(error, "orig", None) or error)
+    if denied := _MAY_NOT_CREATE.search(message):
+        statement = f"CREATE EXTENSION IF NOT EXISTS {identifier(denied[1])}"
+        return (
+            f" Only an administrator may create it. Let one run {statement} in this database. "
+            "Scratch databases and those of tests are copies of template1, so run it there too: "
+            f"psql -d template1 -c {word(statement)}. The revision then needs IF NOT EXISTS."
+        )
+    if _NO_EXTENSION.search(message):
         return (
             " The wheel's programs, which run the local server and that of the tests, have no "
-            "contrib modules. Set PG_BIN to the folder of other Postgres programs."
+            "contrib modules. Set PG_BIN to the folder of other Postgres programs, such as "
+            "/usr/lib/postgresql/18/bin of the apt package postgresql-18. PostGIS is in "
+            "postgresql-18-postgis-3."
         )
     return ""
 
