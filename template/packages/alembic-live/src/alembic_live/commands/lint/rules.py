@@ -156,6 +156,12 @@ RULES = {
         "def downgrade() -> None:\n    pass",
         'def downgrade() -> None:\n    op.drop_column("notes", "pages")',
     ),
+    "irreversible-without-a-reason": Rule(
+        "Nobody knows later why the revision has no way back.",
+        "`alembic downgrade`, `db plan`, `db remove` and `db squash` show the reason.",
+        "def downgrade() -> None:\n    raise NotImplementedError",
+        'def downgrade() -> None:\n    raise NotImplementedError("Rows of both are in one now.")',
+    ),
     "ignored-without-a-reason": Rule(
         "A reviewer cannot tell whether the exception is still right.",
         "The comment allows a dangerous statement, and says no reason.",
