@@ -90,6 +90,10 @@ def remove(
         CommandError: there is no such revision, it cannot be removed, the user declines, or Alembic
             reads revisions from several folders.
     """
+    if not name.strip():
+        raise CommandError(
+            "The name of the revision is empty. `uv run alembic history` lists them."
+        )
     require_one_folder(project, instead=INSTEAD)
     files = read_revision_files(project.versions)
     _require_complete(project, name, files)
