@@ -196,7 +196,11 @@ def _state_of_the_revision() -> str:
     """What has become of the revision that failed, and what to do."""
     connection = context.get_context().connection
     if connection is not None and is_scratch(connection.engine.url.database or ""):
-        return f"{IN_SCRATCH} nothing else was changed."
+        return (
+            f"{IN_SCRATCH} nothing else was changed. Correct the revision, so that it runs in an empty "
+            "database. If a database at the head exists, you can start a new history there: delete the "
+            "revisions, then uv run alembic stamp --purge base && uv run db baseline"
+        )
     if command_of(context.config) == "downgrade":
         state = "still applied; correct its downgrade"
     else:

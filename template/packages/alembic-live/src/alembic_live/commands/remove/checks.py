@@ -174,6 +174,11 @@ def rehearse_downgrade(
             f"{cannot_be_undone(file.revision, reason)} If rows may be lost, as in a development "
             f"database: {_typed(file, published=published)} --offline, then uv run db reset"
         )
+    if function_in(file.path, "downgrade") is None:
+        raise CommandError(
+            f"{project.relative(file.path)} has no downgrade(), so the database cannot be taken back. "
+            f"Write one, or undo the revision in a new one. {_recipe(project, file, project.target)}"
+        )
     source = read_source(file.path)
     with scratch_databases(project) as make:
         scratch = make()
@@ -256,11 +261,13 @@ def _recipe(project: Project, file: RevisionFile, to: str) -> str:
         for function in ("upgrade", "downgrade"):
             if found := function_in(file.path, function):
                 lines[function] = f" (line {found.lineno})"
+    undo = f"Copy the body of downgrade(){lines.get('downgrade', '')} of {project.relative(file.path)} into"
+    if "downgrade" not in lines:
+        undo = f"{project.relative(file.path)} has no downgrade(): write what undoes it into"
     return (
         "Undo it in a new revision:\n"
         f"  1. uv run alembic revision -m {word(f'Undo {file.revision}')}\n"
-        f"  2. Copy the body of downgrade(){lines.get('downgrade', '')} of {project.relative(file.path)} into "
-        "the new file's upgrade(),\n"
+        f"  2. {undo} the new file's upgrade(),\n"
         f"     and the body of upgrade(){lines.get('upgrade', '')} into its downgrade().\n"
         "  3. Remove what it created from the models.\n"
         f"  4. uv run alembic upgrade {to} && uv run alembic check"

@@ -84,6 +84,10 @@ def remove(
         CommandError: there is no such revision, it cannot be removed, the user declines, or a
             revision has no source.
     """
+    if not name.strip():
+        raise CommandError(
+            "The name of the revision is empty. `uv run alembic history` lists them."
+        )
     require_sources(project)
     files = revision_files(project)
     _require_complete(project, name, files)
