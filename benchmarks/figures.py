@@ -13,7 +13,7 @@ from alternately import Measured, alternately, seconds
 from contestants import Contestant, bare, ours, rendered, replace_in
 from deploys import EMPTY, campaigns, write_revisions
 from mistakes import mistakes
-from project import Project
+from project import ROOT, Project, run
 from proxy import Proxy, proxy
 from psycopg import sql
 from reads import READ
@@ -211,7 +211,8 @@ def mutations(bench: Bench) -> Iterator[str]:
 def situations(bench: Bench) -> Iterator[str]:
     """Changes that bug reports tell of, on 10,000 rows amid traffic, on two drivers."""
     with bench.both("situations") as (mine, other):
-        mine.program("uv", "pip", "install", "--quiet", "psycopg[binary]")
+        python = mine.programs / "python"
+        run("uv", "pip", "install", "--quiet", "--python", python, "psycopg[binary]", cwd=ROOT)
         old = ours(
             rendered(bench.folder / "release", version=OLD_RELEASE),
             bench.folder / "situations-old",

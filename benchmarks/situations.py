@@ -146,61 +146,61 @@ def _new(*lines: str, head: str = "", **options: object) -> Situation:
 
 SITUATIONS = {
     # Keys and numbers
-    "W1 int key of identity becomes bigint": Situation(
+    "int key of identity becomes bigint": Situation(
         table(key=IDENTITY("", "")), table(key=IDENTITY("sa.BigInteger, ", ""))
     ),
-    "W1 serial key becomes bigint": Situation(
+    "serial key becomes bigint": Situation(
         table(key=SERIAL("")), table(key=SERIAL("sa.BigInteger, "))
     ),
-    "W1 key and the key that refers to it become bigint": Situation(
+    "key and the key that refers to it become bigint": Situation(
         table(key=SERIAL("")) + related("thing_id", CHILD),
         table(key=SERIAL("sa.BigInteger, ")) + related("thing_id", f"sa.BigInteger, {CHILD}"),
         rows=CHILDREN,
     ),
-    "W2 plain key becomes identity": Situation(
+    "plain key becomes identity": Situation(
         table(key=PLAIN), table(key=IDENTITY("", "")), rows=NUMBERED
     ),
-    "W2 serial becomes identity": Situation(table(key=SERIAL("")), table(key=IDENTITY("", ""))),
-    "W2 identity becomes serial": Situation(table(key=IDENTITY("", "")), table(key=SERIAL(""))),
-    "W2 other options of identity": Situation(
+    "serial becomes identity": Situation(table(key=SERIAL("")), table(key=IDENTITY("", ""))),
+    "identity becomes serial": Situation(table(key=IDENTITY("", "")), table(key=SERIAL(""))),
+    "other options of identity": Situation(
         table(key=IDENTITY("", "")), table(key=IDENTITY("", "always=True, increment=10"))
     ),
     # Names
-    "W3 foreign key, its name by convention": Situation(
+    "foreign key, its name by convention": Situation(
         table() + related(PLAN, "", name=ITEMS),
         table() + related(PLAN, 'sa.ForeignKey("things.id")', name=ITEMS),
     ),
-    "W3 index, its name by convention": Situation(
+    "index, its name by convention": Situation(
         table() + related(PLAN, "", name=ITEMS), table() + related(PLAN, "index=True", name=ITEMS)
     ),
-    "W3 unique constraint, its name by convention": Situation(
+    "unique constraint, its name by convention": Situation(
         table() + related(PLAN, "", name=ITEMS), table() + related(PLAN, "unique=True", name=ITEMS)
     ),
-    "W3 check, its name by convention": Situation(
+    "check, its name by convention": Situation(
         table() + related(PLAN, "", name=ITEMS),
         table()
         + related(PLAN, f'sa.CheckConstraint("{PLAN} > 0", name="{PLAN}_is_positive")', name=ITEMS),
     ),
-    "W3 chosen name of 66 bytes": _new(args(f'sa.Index("{LONG.format("ix")}", "touched")')),
-    "W3 table of 65 bytes": Situation(
+    "chosen name of 66 bytes": _new(args(f'sa.Index("{LONG.format("ix")}", "touched")')),
+    "table of 65 bytes": Situation(
         table(), table() + related("thing_id", CHILD, name=LONG.format("t"))
     ),
-    "W3 name of two-byte letters": _new(args(f'sa.Index("{"ä" * 40}", "touched")')),
+    "name of two-byte letters": _new(args(f'sa.Index("{"ä" * 40}", "touched")')),
     # Enums
-    "W4 text with a default becomes an enum": _plain(
+    "text with a default becomes an enum": _plain(
         column("state", "sa.Text", default("'open'")), STATE, values=KNOWN
     ),
-    "W4 enum with a default becomes text": _plain(
+    "enum with a default becomes text": _plain(
         STATE, column("state", "sa.Text", default("'open'"))
     ),
-    "W4 array of text becomes an array of enum": _plain(
+    "array of text becomes an array of enum": _plain(
         column("state", "sa.ARRAY(sa.Text)", default("'{open}'")),
         column("state", f"sa.ARRAY({enum('open', 'done')})", default("'{open}'")),
     ),
-    "W5 enum has another name": _plain(
+    "enum has another name": _plain(
         STATE, column("state", enum("open", "done", name="progress"), default("'open'"))
     ),
-    "W6 value added beside a partial index": Situation(
+    "value added beside a partial index": Situation(
         table(
             STATE, args("sa.Index('ix_open', 'id', postgresql_where=sa.text(\"state = 'open'\"))")
         ),
@@ -208,7 +208,7 @@ SITUATIONS = {
             MORE, args("sa.Index('ix_open', 'id', postgresql_where=sa.text(\"state = 'open'\"))")
         ),
     ),
-    "W6 value removed beside a partial index": Situation(
+    "value removed beside a partial index": Situation(
         table(
             SPARE, args("sa.Index('ix_open', 'id', postgresql_where=sa.text(\"state = 'open'\"))")
         ),
@@ -217,12 +217,12 @@ SITUATIONS = {
         ),
         x=("allow-drop=state.spare",),
     ),
-    "W6 value removed beside a check": Situation(
+    "value removed beside a check": Situation(
         table(SPARE, args("sa.CheckConstraint(\"state <> 'done' OR id > 0\", name='state_known')")),
         table(FEWER, args("sa.CheckConstraint(\"state <> 'done' OR id > 0\", name='state_known')")),
         x=("allow-drop=state.spare",),
     ),
-    "W6 value removed beside a generated column": Situation(
+    "value removed beside a generated column": Situation(
         table(
             SPARE,
             column("is_open", "sa.Boolean", "sa.Computed(\"state = 'open'\", persisted=True)"),
@@ -233,20 +233,20 @@ SITUATIONS = {
         ),
         x=("allow-drop=state.spare",),
     ),
-    "W6 value removed beside a view": Situation(
+    "value removed beside a view": Situation(
         table(SPARE),
         table(FEWER),
         more=("CREATE VIEW open_things AS SELECT id, state FROM things WHERE state = 'open'",),
         less=("DROP VIEW open_things",),
         x=("allow-drop=state.spare",),
     ),
-    "W7 value added and used as a default": _plain(
+    "value added and used as a default": _plain(
         STATE,
         column("state", enum("open", "late", "done"), default("'late'"))
         + "\n    "
         + column("other", enum("open", "late", "done"), default("'late'")),
     ),
-    "W20 enum of another schema": Situation(
+    "enum of another schema": Situation(
         table(),
         table(
             column("state", enum("open", name="kind", more=", schema='words'"), default("'open'"))
@@ -280,25 +280,25 @@ SITUATIONS = {
         less=("DROP TYPE given",),
     ),
     # Server defaults
-    "W8 default of a json column": _plain(
+    "default of a json column": _plain(
         column("data", "sa.JSON", """server_default='{"a": 1}'"""),
         column("data", "sa.JSON", """server_default='{"a": 2}'"""),
     ),
-    "W8 text whose default is a uuid": _plain(
+    "text whose default is a uuid": _plain(
         column("data", "sa.Text", default("gen_random_uuid()")),
         column("data", "sa.Text", default("gen_random_uuid()")) + "\n    " + EXTRA,
     ),
-    "W9 default with a quote, a backslash, % and a colon": _plain(
+    "default with a quote, a backslash, % and a colon": _plain(
         column("data", "sa.Text", r"""server_default="it's 100% of \\ a:b" """),
         column("data", "sa.Text", r"""server_default="it's 99% of \\ a:b" """),
     ),
-    "W10 default of current_setting": _plain(
+    "default of current_setting": _plain(
         column("data", "sa.Text", default("current_setting('app.user', true)"), "nullable=True"),
         column("data", "sa.Text", default("current_setting('app.user', true)"), "nullable=True")
         + "\n    "
         + EXTRA,
     ),
-    "W10 default of nextval": Situation(
+    "default of nextval": Situation(
         table(
             column(
                 "data",
@@ -317,7 +317,7 @@ SITUATIONS = {
             EXTRA,
         ),
     ),
-    "W10 default of NULL, and of a cast": _plain(
+    "default of NULL, and of a cast": _plain(
         column("data", "sa.Text", "server_default=sa.null()", "nullable=True")
         + "\n    "
         + column("size", "sa.Numeric(10, 2)", "server_default=sa.cast(7, sa.Numeric(10, 2))"),
@@ -326,23 +326,23 @@ SITUATIONS = {
         + column("size", "sa.Numeric(10, 2)", "server_default=sa.cast(8, sa.Numeric(10, 2))"),
     ),
     # Types
-    "W11 unknown type, dropped column": Situation(
+    "unknown type, dropped column": Situation(
         table(),
         table(),
         more=("ALTER TABLE things ADD COLUMN place box",),
         less=("ALTER TABLE things DROP COLUMN place",),
         x=("allow-drop=things.place",),
     ),
-    "W11 unknown type, new column": _new(column("place", "Box", "nullable=True"), head=UNKNOWN),
-    "W12 decorator of an enum": _new(
+    "unknown type, new column": _new(column("place", "Box", "nullable=True"), head=UNKNOWN),
+    "decorator of an enum": _new(
         column("state", "Words('open', 'done', name='state')", default("'open'")),
         head=DECORATOR.format(impl="sa.Enum", parameter=""),
     ),
-    "W12 decorator with an argument that is not its type's": _new(
+    "decorator with an argument that is not its type's": _new(
         column("state", "Words('red')", "nullable=True"),
         head=DECORATOR.format(impl="sa.String(20)", parameter="color, "),
     ),
-    "W27 domain": _new(
+    "domain": _new(
         column(
             "postcode",
             "postgresql.DOMAIN('postcode', sa.Text, check=sa.text('length(VALUE) = 5'))",
@@ -350,7 +350,7 @@ SITUATIONS = {
         )
     ),
     # Renames and drops
-    "W13 renamed column with a unique constraint and a foreign key": Situation(
+    "renamed column with a unique constraint and a foreign key": Situation(
         table("label: Mapped[str | None] = mapped_column(unique=True)")
         + related(
             "label", 'sa.Text, sa.ForeignKey("things.label", name="fk_children_label")'
@@ -361,27 +361,27 @@ SITUATIONS = {
         ).replace("int |", "str |"),
         x=("rename=things.label:title",),
     ),
-    "W14 renamed table with a serial key": Situation(
+    "renamed table with a serial key": Situation(
         table(key=SERIAL("")), table(key=SERIAL(""), name="items"), x=("rename=things:items",)
     ),
-    "W15 dropped tables of a cycle": Situation(
+    "dropped tables of a cycle": Situation(
         table() + CYCLE, table(), rows=f"{THINGS}; {HENS}", x=("allow-drop=hens", "allow-drop=eggs")
     ),
-    "W15 new tables of a cycle": Situation(table(), table() + CYCLE),
-    "W16 check with IN stays": _beside(
+    "new tables of a cycle": Situation(table(), table() + CYCLE),
+    "check with IN stays": _beside(
         "sa.CheckConstraint(\"label IN ('it', 'more')\", name='known')", LABEL
     ),
-    "W16 check with BETWEEN and LIKE stays": _beside(
+    "check with BETWEEN and LIKE stays": _beside(
         "sa.CheckConstraint(\"touched BETWEEN 0 AND 90 OR label NOT LIKE 'a%'\", name='known')",
         LABEL,
     ),
-    "W16 partial index with NOT IN stays": _beside(
+    "partial index with NOT IN stays": _beside(
         "sa.Index('ix_known', 'id', postgresql_where=sa.text(\"label NOT IN ('a', 'b')\"))", LABEL
     ),
-    "W17 dropped foreign key with all options": Situation(
+    "dropped foreign key with all options": Situation(
         table() + related("thing_id", FULL), table() + related("thing_id", ""), rows=CHILDREN
     ),
-    "W17 dropped table with comments, storage, an exclusion and a policy": Situation(
+    "dropped table with comments, storage, an exclusion and a policy": Situation(
         table() + related("thing_id", CHILD),
         table(),
         rows=CHILDREN,
@@ -401,20 +401,18 @@ SITUATIONS = {
         ),
         x=("allow-drop=children",),
     ),
-    "W18 index with a collation": _new(
-        args("sa.Index('ix_c', sa.text('label COLLATE \"C\"'))"), LABEL
-    ),
-    "W18 index on a key of a document": _new(
+    "index with a collation": _new(args("sa.Index('ix_c', sa.text('label COLLATE \"C\"'))"), LABEL),
+    "index on a key of a document": _new(
         args("sa.Index('ix_key', sa.text(\"(data ->> 'key')\"))"),
         column("data", "postgresql.JSONB", default("'{}'")),
     ),
-    "W18 index with an operator class": _new(
+    "index with an operator class": _new(
         args("sa.Index('ix_ops', 'label', postgresql_ops={'label': 'text_pattern_ops'})"), LABEL
     ),
-    "W18 index on a function of two arguments": _new(
+    "index on a function of two arguments": _new(
         args("sa.Index('ix_two', sa.text(\"coalesce(label, 'none')\"))"), LABEL
     ),
-    "W24 materialized view that becomes a model, with its index": Situation(
+    "materialized view that becomes a model, with its index": Situation(
         table(),
         table(EXTRA, tail=SUMS),
         more=(
@@ -423,17 +421,17 @@ SITUATIONS = {
         ),
         less=("DROP MATERIALIZED VIEW sums",),
     ),
-    "W25 boolean with its check": _new(
+    "boolean with its check": _new(
         column("flag", "sa.Boolean(create_constraint=True, name='is_flag')", default("true"))
     ),
-    "W26 dropped column with an index and a view": Situation(
+    "dropped column with an index and a view": Situation(
         table(LABEL, args("sa.Index('ix_label', 'label')")),
         table(),
         more=(VIEW,),
         less=("DROP VIEW old_things",),
         x=("allow-drop=things.label",),
     ),
-    "W26 dropped column with a generated one": Situation(
+    "dropped column with a generated one": Situation(
         table(LABEL, column("lower", "sa.Text", 'sa.Computed("lower(label)", persisted=True)')),
         table(),
         x=("allow-drop=things.label", "allow-drop=things.lower"),
