@@ -90,6 +90,7 @@ class Change:
     shuts_out: bool = False  # cannot be made without keeping others waiting; the command says so
     shuts_out_on_the_way_back: bool = False
     server: int = 14  # the oldest one that knows it
+    finding: str = "no findings"  # of `db lint`, if others are not kept waiting
 
     def models(self, base: str) -> str:
         """The models after the change, in a project that has `Base` in the module `base`."""
@@ -231,6 +232,7 @@ CHANGES = {
     "default that is dropped": Change(
         '    weight: Mapped[int] = mapped_column(server_default=sa.text("1"))\n',
         "    weight: Mapped[int]\n",
+        finding="ban-drop-default",
     ),
     "comment on a column": Change(
         "    name: Mapped[str]\n", '    name: Mapped[str] = mapped_column(comment="Its name.")\n'

@@ -80,6 +80,9 @@ def test_a_change_keeps_nobody_waiting_and_loses_nothing(
             assert ("ACCESS EXCLUSIVE" in text.replace("In the downgrade: Rewrites", "")) == (
                 change.shuts_out or change.shuts_out_on_the_way_back
             )
+            if change.words or not change.shuts_out:
+                found = said(project.db("lint", f"{workshop.first}:head", ok=False))
+                assert change.finding in found
             with lock_waits(database) as up:
                 run(project, "upgrade head", "check")
             assert kept(database) == before

@@ -173,6 +173,39 @@ def test_a_reason_is_asked_for(project: Project) -> None:
     assert "ban-drop-column: Dropping" in done.stdout
 
 
+def test_a_file_is_ignored_as_a_whole_with_a_reason(project: Project) -> None:
+    path = write_revision(
+        project, '    op.drop_column("notes", "body")\n    op.drop_table("notes")\n'
+    )
+    edit(path, "\n\ndef upgrade", "\n# squawk-ignore-file ban-drop-column: unused\n\n\ndef upgrade")
+    done = project.db("lint", ok=False)
+    assert "ban-drop-table" in done.stdout
+    assert "ban-drop-column" not in done.stdout
+    edit(path, "-file ban-drop-column: unused", "-file: unused")
+    assert "no findings" in project.db("lint").stdout
+    edit(path, "-file: unused", "-file")
+    done = project.db("lint", ok=False)
+    assert "ignores all rules without a reason" in done.stdout
+    assert "ban-drop-column" in done.stdout
+
+
+def test_what_nobody_notices_is_no_danger(project: Project) -> None:
+    write_revision(
+        project,
+        '    op.execute("ALTER INDEX pk_notes RENAME TO pk")\n'
+        '    op.execute("ALTER TABLE notes RENAME CONSTRAINT pk TO pk_notes")\n'
+        '    pages = sa.Column("pages", sa.Integer, sa.Computed("id + 1", persisted=False))\n'
+        '    op.add_column("notes", pages)\n',
+    )
+    assert "no findings" in project.db("lint").stdout
+
+
+def test_sql_of_any_kind_is_checked_however_it_is_run(project: Project) -> None:
+    path = write_revision(project, '    run_sql("DROP TABLE notes")\n')
+    edit(path, "import op\n", "import op\nfrom alembic_live.operations import run_sql\n")
+    assert "ban-drop-table" in project.db("lint", ok=False).stdout
+
+
 def test_what_the_operations_do_is_not_found_fault_with(project: Project) -> None:
     calls = {
         "create_index_concurrently": '"ix", "notes", ["body"]',

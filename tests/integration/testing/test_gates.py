@@ -86,14 +86,55 @@ def test_a_revision_without_a_way_back_needs_a_reason(project: Project) -> None:
 
 
 def test_what_a_correct_revision_leaves_is_allowed_with_a_reason(project: Project) -> None:
-    write_revision(project, '    op.execute("ALTER TABLE notes SET (fillfactor = 70)")\n', "")
+    comment = "COMMENT ON CONSTRAINT pk_notes ON notes IS 'it'"
+    write_revision(project, f'    op.execute("{comment}")\n', "")
     fails(project, STAIRWAY, "test_the_models_make_what_the_migrations_make")
     exceptions = project.path / "migrations/exceptions.toml"
-    reason = '"table notes" = "the fillfactor is for updates"\n'
+    reason = '"comment CONSTRAINT pk_notes ON notes" = "the models have none"\n'
     exceptions.write_text(f"[models]\n{reason}[downgrades]\n{reason}")
     project.run("pytest", "tests/test_migrations.py")
     exceptions.write_text(f'[models]\n{reason}[downgrades]\n{reason}"index gone" = "no more"\n')
     assert "'index gone' in [downgrades] of migrations/exceptions.toml" in fails(project, STAIRWAY)
+
+
+BEYOND_MODELS = (
+    "ALTER TABLE notes FORCE ROW LEVEL SECURITY",
+    "ALTER TABLE notes SET (fillfactor = 70, toast.autovacuum_enabled = off)",
+    "ALTER TABLE notes CLUSTER ON pk_notes",
+    "ALTER TABLE notes REPLICA IDENTITY FULL",
+    "ALTER TABLE notes ALTER title SET STATISTICS 500",
+    "ALTER TABLE notes ALTER title SET (n_distinct = 5)",
+    "ALTER TABLE notes ALTER title SET STORAGE EXTERNAL",
+    "ALTER TABLE notes ALTER title SET COMPRESSION pglz",
+    "COMMENT ON INDEX pk_notes IS 'it'",
+    "ALTER TABLE notes ADD CONSTRAINT ck_notes_pages CHECK (id > 0) NOT VALID",
+    "CREATE TABLE tags (id serial CONSTRAINT pk_tags PRIMARY KEY)",
+    "ALTER SEQUENCE tags_id_seq RENAME TO numbers",
+    "ALTER TABLE tags ADD size int NOT NULL DEFAULT 0",
+    "ALTER TABLE tags ALTER size TYPE bigint",
+)
+TAG = """
+from sqlalchemy import BigInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..base import Base
+
+
+class Tag(Base):
+    __tablename__ = "tags"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+"""
+
+
+def test_what_models_cannot_express_is_no_difference(project: Project) -> None:
+    lines = "".join(f'    op.execute("{sql}")\n' for sql in BEYOND_MODELS)
+    write_revision(project, lines, '    raise NotImplementedError("by hand")\n')
+    project.write_model("tag", TAG)
+    title = """CheckConstraint("title <> ''", name="title_not_empty"),"""
+    edit(project.models / "note.py", title, f'{title} CheckConstraint("id > 0", name="pages")')
+    project.run("pytest", "tests/test_migrations.py")
 
 
 def test_a_downgrade_that_takes_too_much_is_caught(project: Project) -> None:

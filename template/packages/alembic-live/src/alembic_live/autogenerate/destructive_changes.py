@@ -21,11 +21,13 @@ from alembic_live.autogenerate.renames import (
     rename,
     requested_renames,
 )
-from alembic_live.autogenerate.rendering import Comment, display_name
+from alembic_live.autogenerate.rendering import Comment, allowing, display_name
 from alembic_live.sql.quoting import word
 from alembic_live.terminal import is_on_a_terminal, says_yes
 
 log = logging.getLogger("alembic.autogenerate")
+
+REASON = "confirmed as a drop"  # for `db lint`
 
 
 @dataclass(slots=True)
@@ -136,7 +138,6 @@ def confirm_destructive_changes(
             )
     if changes:
         raise CommandError(_refusal(changes, likely))
-    _add_deployment_comments(script.upgrade_ops)
     return renaming
 
 
@@ -182,7 +183,7 @@ def _refusal(changes: list[DestructiveChange], likely: list[AnyRename]) -> str:
     )
 
 
-def _add_deployment_comments(upgrade: ops.UpgradeOps) -> None:
+def add_deployment_comments(upgrade: ops.UpgradeOps) -> None:
     """Above each drop, say what it means for running versions of the service."""
     text = (
         "First deploy code that does not use {}. From this revision on, a version that uses it "
@@ -190,12 +191,15 @@ def _add_deployment_comments(upgrade: ops.UpgradeOps) -> None:
     )
     for position, item in reversed(list(enumerate(upgrade.ops))):
         if isinstance(item, ops.DropTableOp):
-            upgrade.ops.insert(position, Comment(text.format(f"table {item.table_name}")))
+            caution = Comment(text.format(f"table {item.table_name}"))
+            allowed = Comment(allowing(f"ban-drop-table: {REASON}"))
+            upgrade.ops[position:position] = [caution, allowed]
         elif isinstance(item, ops.ModifyTableOps):
             for place, change in reversed(list(enumerate(item.ops))):
                 if isinstance(change, ops.DropColumnOp):
                     name = f"{item.table_name}.{change.column_name}"
-                    item.ops.insert(place, Comment(text.format(name)))
+                    allowed = Comment(allowing(f"ban-drop-column: {REASON}"))
+                    item.ops[place:place] = [Comment(text.format(name)), allowed]
 
 
 def _ask_for_renames(

@@ -119,8 +119,10 @@ class Rebuilt(NamedTuple):
 
     table: Table
     name: str
+    is_index: bool  # otherwise it is a constraint
     drop: str
-    create: list[str]
+    create: str
+    comment: list[str]  # the SQL that comments on it, or nothing
 
 
 class OtherDefault(NamedTuple):
@@ -212,8 +214,10 @@ def _constraint(row: Any) -> Rebuilt:
     return Rebuilt(
         (row.schema, row.table),
         row.name,
+        False,
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
-        [create, *_comment(f"CONSTRAINT {name} ON {table}", row.comment)],
+        create,
+        _comment(f"CONSTRAINT {name} ON {table}", row.comment),
     )
 
 
@@ -225,8 +229,10 @@ def _index(row: Any) -> Rebuilt:
     return Rebuilt(
         (row.schema, row.table),
         row.name,
+        True,
         f"DROP INDEX {name}",
-        [create, *_comment(f"INDEX {name}", row.comment)],
+        create,
+        _comment(f"INDEX {name}", row.comment),
     )
 
 

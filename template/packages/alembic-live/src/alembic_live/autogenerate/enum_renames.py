@@ -12,6 +12,8 @@ from alembic_live.autogenerate.rendering import Line, sql_name
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.sql.quoting import literal
 
+REASON = "confirmed as a rename"  # for `db lint`
+
 
 @dataclass(frozen=True, slots=True)
 class EnumRename:
@@ -98,4 +100,5 @@ def possible_enum_renames(
 def lines_of(each: EnumRename | ValueRename) -> Iterator[Line]:
     """The lines of a revision."""
     for there, back in each.changes():
-        yield Line.of_sql(there, back)
+        rule = "ban-set-schema" if " SET SCHEMA " in there else "renaming-object"
+        yield Line.of_sql(there, back, allows=f"{rule}: {REASON}")

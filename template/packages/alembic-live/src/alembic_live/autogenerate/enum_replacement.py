@@ -16,12 +16,25 @@ from alembic.util import CommandError
 
 from alembic_live.autogenerate.column_types import default_sql, is_plain, named_types
 from alembic_live.autogenerate.enum_dependents import Dependents, EnumColumn, Table
-from alembic_live.autogenerate.rendering import Comment, Line, display_name, execute_call, sql_name
+from alembic_live.autogenerate.rendering import (
+    Comment,
+    Line,
+    WrittenStatement,
+    display_name,
+    sql_name,
+    statement_calls,
+)
 from alembic_live.sql.quoting import literal
 
 TABLES = ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps
 DROPS = ops.DropIndexOp | ops.DropConstraintOp
 OLD = "replaced_enum"  # what the old type is called until it is dropped
+# What `db lint` finds in the drop and in the creation of what uses an enum.
+INDEX_RULES = ("require-concurrent-index-deletion", "require-concurrent-index-creation")
+CONSTRAINT_RULES = (
+    "ban-drop-constraint",
+    "constraint-missing-not-valid, adding-foreign-key-constraint",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class ReplaceEnum(ChangedEnum):
     """An enum that loses values or gets another order: the type is recreated."""
 
     new_columns: list[EnumColumn] | None = None  # the columns with the defaults after the change
+    is_undo = False  # it is in a downgrade
 
     def reverse(self) -> "ReplaceEnum":
         """The way back."""
@@ -76,6 +90,7 @@ class ReplaceEnum(ChangedEnum):
         if self.new_columns is not None:
             reverse.dependents = replace(self.dependents, columns=self.new_columns)
             reverse.new_columns = self.dependents.columns
+        reverse.is_undo = True
         return reverse
 
 
@@ -90,7 +105,9 @@ class AddEnumValues(ChangedEnum):
                 f"the type must be recreated, and Postgres does not allow that while "
                 f"{', '.join(self.obstacles)} use it."
             )
-        return ReplaceEnum(self.schema, self.name, self.new, self.old, self.dependents)
+        reverse = ReplaceEnum(self.schema, self.name, self.new, self.old, self.dependents)
+        reverse.is_undo = True
+        return reverse
 
 
 def left_columns(upgrade: ops.UpgradeOps) -> LeftColumns:
@@ -241,19 +258,25 @@ def _is_empty(item: ops.MigrateOperation) -> bool:
 # Writing
 
 
-def statements_of(item: ReplaceEnum) -> Iterator[str]:
+def statements_of(item: ReplaceEnum) -> Iterator[WrittenStatement]:
     """The SQL that recreates a type."""
     columns = item.dependents.columns
     new_columns = item.new_columns if item.new_columns is not None else columns
     defaults: list[Any] = list(item.dependents.defaults)
     type_, old = sql_name(item.schema, item.name), sql_name(item.schema, OLD)
-    yield from (each.drop for each in item.dependents.rebuilt)
+    for each in item.dependents.rebuilt:
+        rule = INDEX_RULES[0] if each.is_index else CONSTRAINT_RULES[0]
+        yield WrittenStatement(each.drop, f"{rule}: created again below")
     for column in (*columns, *defaults):
         if column.default is not None:
-            yield f"{_alter(column)} DROP DEFAULT"
-    yield f"ALTER TYPE {type_} RENAME TO {OLD}"
-    yield f"CREATE TYPE {type_} AS ENUM ({', '.join(map(literal, item.new))})"
-    yield from _properties(type_, item.dependents)
+            yield WrittenStatement(
+                f"{_alter(column)} DROP DEFAULT", "ban-drop-default: set again below"
+            )
+    yield WrittenStatement(
+        f"ALTER TYPE {type_} RENAME TO {OLD}", "renaming-object: created again below"
+    )
+    yield WrittenStatement(f"CREATE TYPE {type_} AS ENUM ({', '.join(map(literal, item.new))})")
+    yield from map(WrittenStatement, _properties(type_, item.dependents))
     for table in dict.fromkeys((column.schema, column.table) for column in columns):
         changes = [
             f"ALTER COLUMN {sql_name(column.column)} TYPE {type_}{'[]' if column.is_array else ''} "
@@ -262,13 +285,16 @@ def statements_of(item: ReplaceEnum) -> Iterator[str]:
             for column in columns
             if (column.schema, column.table) == table
         ]
-        yield f"ALTER TABLE {sql_name(*table)} {', '.join(changes)}"
+        rewrite = f"ALTER TABLE {sql_name(*table)} {', '.join(changes)}"
+        yield WrittenStatement(rewrite, "changing-column-type: a value is removed")
     for column in (*new_columns, *defaults):
         if column.default is not None:
-            yield f"{_alter(column)} SET DEFAULT {column.default}"
-    yield f"DROP TYPE {old}"
+            yield WrittenStatement(f"{_alter(column)} SET DEFAULT {column.default}")
+    yield WrittenStatement(f"DROP TYPE {old}", "ban-drop-type: created again above")
     for each in reversed(item.dependents.rebuilt):
-        yield from each.create
+        rule = INDEX_RULES[1] if each.is_index else CONSTRAINT_RULES[1]
+        yield WrittenStatement(each.create, f"{rule}: dropped above")
+        yield from map(WrittenStatement, each.comment)
 
 
 def _properties(type_: str, dependents: Dependents) -> Iterator[str]:
@@ -298,7 +324,7 @@ def added_values(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, 
 
 @renderers.dispatch_for(ReplaceEnum)
 def _render_replacement(context: AutogenContext, item: ReplaceEnum) -> list[str]:
-    return [execute_call(context, statement) for statement in statements_of(item)]
+    return statement_calls(context, statements_of(item), is_undo=item.is_undo)
 
 
 def add_enum_value_calls(item: AddEnumValues) -> list[str]:

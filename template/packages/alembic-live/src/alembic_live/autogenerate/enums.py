@@ -19,7 +19,7 @@ from alembic_live.autogenerate.enum_replacement import (
     ReplaceEnum,
     left_columns,
 )
-from alembic_live.autogenerate.rendering import display_name
+from alembic_live.autogenerate.rendering import allowing, display_name
 
 ENUMS = text(
     """
@@ -57,13 +57,16 @@ class CreateEnum(EnumLifecycleOp):
 
     def reverse(self) -> "DropEnum":
         """The drop."""
-        return DropEnum(self.schema, self.name, self.labels)
+        reverse = DropEnum(self.schema, self.name, self.labels)
+        reverse.is_undo = True
+        return reverse
 
 
 class DropEnum(EnumLifecycleOp):
     """The drop of an enum."""
 
     verb = "drop_enum"
+    is_undo = False  # it is in a downgrade
 
     def reverse(self) -> CreateEnum:
         """The creation."""
@@ -171,8 +174,9 @@ def _render_creation(_context: AutogenContext, item: CreateEnum) -> str:
 
 
 @renderers.dispatch_for(DropEnum)
-def _render_drop(_context: AutogenContext, item: DropEnum) -> str:
-    return f"{_render_enum(item)}.drop(op.get_bind())"
+def _render_drop(_context: AutogenContext, item: DropEnum) -> list[str]:
+    comment = [] if item.is_undo else [f"# {allowing('ban-drop-type: no column has it')}"]
+    return [*comment, f"{_render_enum(item)}.drop(op.get_bind())"]
 
 
 def _render_enum(item: EnumLifecycleOp) -> str:

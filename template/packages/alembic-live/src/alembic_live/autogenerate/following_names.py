@@ -22,6 +22,7 @@ from alembic_live.postgres.connection import execute_verbatim
 Name = TypeVar("Name")
 
 NAMED_IN_TABLE = "fc"  # two tables can have such a part of the same name
+SEQUENCE = "renaming-object: the column's default follows it"  # for `db lint`
 
 
 @contextmanager
@@ -54,7 +55,10 @@ def following_names(connection: Connection, metadatas: Sequence[MetaData]) -> It
             if part.schema == default:
                 part = part._replace(schema="")
             execute_verbatim(connection, _renaming(part, old, new))
-            lines.append(Line.of_sql(_renaming(part, old, new), _renaming(part, new, old)))
+            allows = SEQUENCE if part.kind == "s" else ""
+            lines.append(
+                Line.of_sql(_renaming(part, old, new), _renaming(part, new, old), allows=allows)
+            )
 
 
 def in_order(

@@ -19,11 +19,17 @@ from sqlalchemy import Column, Identity, Sequence
 
 from alembic_live.autogenerate.column_types import sql_of
 from alembic_live.autogenerate.pending import pending_of
-from alembic_live.autogenerate.rendering import display_name, execute_call, sql_name
+from alembic_live.autogenerate.rendering import (
+    WrittenStatement,
+    display_name,
+    sql_name,
+    statement_calls,
+)
 from alembic_live.sql.quoting import IDENTIFIER, literal
 
 OLD = "replaced_sequence"  # what an old sequence is called until it is dropped
 SCHEMA = re.compile(IDENTIFIER + r"\.")  # at the start of a qualified name
+ACCEPTS = "ban-alter-identity: BY DEFAULT accepts the numbers that clients insert"
 LIMITS = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
 
 
@@ -59,6 +65,7 @@ class NumberingChange(ops.MigrateOperation):
 
     is_nullable_before = False  # an identity must be NOT NULL
     is_nullable_after = False
+    is_undo = False  # it is in a downgrade
 
     def __init__(
         self, schema: str | None, table: str, column: str, old: Numbering, new: Numbering
@@ -73,6 +80,7 @@ class NumberingChange(ops.MigrateOperation):
         )
         reverse.is_nullable_before = self.is_nullable_after
         reverse.is_nullable_after = self.is_nullable_before
+        reverse.is_undo = True
         return reverse
 
     def to_diff_tuple(self) -> Any:
@@ -227,33 +235,34 @@ def _parts(item: ops.MigrateOperation) -> Iterator[ops.MigrateOperation]:
 def _render(context: AutogenContext, item: NumberingChange) -> list[str]:
     statements = [*_statements(item)]
     if item.is_nullable_before:
-        statements.insert(0, f"{_alter(item)} SET NOT NULL")
+        statements.insert(0, WrittenStatement(f"{_alter(item)} SET NOT NULL"))
     if item.is_nullable_after:
-        statements.append(f"{_alter(item)} DROP NOT NULL")
-    return [execute_call(context, statement) for statement in statements]
+        statements.append(WrittenStatement(f"{_alter(item)} DROP NOT NULL"))
+    return statement_calls(context, statements, is_undo=item.is_undo)
 
 
-def _statements(item: NumberingChange) -> Iterator[str]:
+def _statements(item: NumberingChange) -> Iterator[WrittenStatement]:
     old, new = item.old, item.new
     if old.options and new.options:
-        yield f"{_alter(item)} {' '.join(_changed_options(old.options, new.options))}"
+        change = f"{_alter(item)} {' '.join(_changed_options(old.options, new.options))}"
+        yield WrittenStatement(change, "" if new.options.always else ACCEPTS)
     elif new.options and old.sequence:
         yield from _serial_to_identity(item, old.sequence, new)
     elif new.options:
-        yield f"{_alter(item)} {_added(new, new.sequence)}"
+        yield _addition(item, new, new.sequence)
         table, column = sql_name(item.schema, item.table_name), sql_name(item.column_name)
         last = f"{'max' if new.options.increment > 0 else 'min'}({column})"
         bounds = f"{new.options.minvalue} AND {new.options.maxvalue}"
-        yield (
+        yield WrittenStatement(
             f"SELECT setval({literal(str(new.sequence))}, {last}) FROM {table} "
             f"HAVING {last} BETWEEN {bounds}"
         )
     elif new.is_serial and old.options:
         yield from _identity_to_serial(item, str(old.sequence), new)
     elif new.is_serial:
-        yield f"ALTER SEQUENCE {new.sequence} AS {new.type}"
+        yield WrittenStatement(f"ALTER SEQUENCE {new.sequence} AS {new.type}")
     else:
-        yield f"{_alter(item)} DROP IDENTITY"
+        yield WrittenStatement(f"{_alter(item)} DROP IDENTITY")
 
 
 def _alter(item: NumberingChange) -> str:
@@ -261,28 +270,41 @@ def _alter(item: NumberingChange) -> str:
     return f"ALTER TABLE {table} ALTER COLUMN {sql_name(item.column_name)}"
 
 
-def _serial_to_identity(item: NumberingChange, sequence: str, new: Numbering) -> Iterator[str]:
-    yield f"{_alter(item)} DROP DEFAULT"
-    yield f"ALTER SEQUENCE {sequence} OWNED BY NONE"
-    yield f"ALTER SEQUENCE {sequence} RENAME TO {OLD}"
-    yield f"{_alter(item)} {_added(new, sequence)}"
+def _serial_to_identity(
+    item: NumberingChange, sequence: str, new: Numbering
+) -> Iterator[WrittenStatement]:
+    identity = "the identity replaces it"
+    yield WrittenStatement(f"{_alter(item)} DROP DEFAULT", f"ban-drop-default: {identity}")
+    yield WrittenStatement(f"ALTER SEQUENCE {sequence} OWNED BY NONE")
+    yield _rename(sequence)
+    yield _addition(item, new, sequence)
     yield _setval(sequence)
-    yield f"DROP SEQUENCE {_beside(sequence)}"
+    yield WrittenStatement(f"DROP SEQUENCE {_beside(sequence)}", f"ban-drop-sequence: {identity}")
 
 
-def _identity_to_serial(item: NumberingChange, sequence: str, new: Numbering) -> Iterator[str]:
+def _identity_to_serial(
+    item: NumberingChange, sequence: str, new: Numbering
+) -> Iterator[WrittenStatement]:
     column = sql_name(item.schema, item.table_name, item.column_name)
-    yield f"ALTER SEQUENCE {sequence} RENAME TO {OLD}"
-    yield f"CREATE SEQUENCE {sequence} AS {new.type}"
+    yield _rename(sequence)
+    yield WrittenStatement(f"CREATE SEQUENCE {sequence} AS {new.type}")
     yield _setval(sequence)
-    yield f"{_alter(item)} DROP IDENTITY"
-    yield f"{_alter(item)} SET DEFAULT nextval({literal(sequence)})"
-    yield f"ALTER SEQUENCE {sequence} OWNED BY {column}"
+    yield WrittenStatement(
+        f"{_alter(item)} DROP IDENTITY", "ban-alter-identity: a default replaces it"
+    )
+    yield WrittenStatement(f"{_alter(item)} SET DEFAULT nextval({literal(sequence)})")
+    yield WrittenStatement(f"ALTER SEQUENCE {sequence} OWNED BY {column}")
 
 
-def _setval(sequence: str) -> str:
+def _rename(sequence: str) -> WrittenStatement:
+    rename = f"ALTER SEQUENCE {sequence} RENAME TO {OLD}"
+    return WrittenStatement(rename, "renaming-object: created again below")
+
+
+def _setval(sequence: str) -> WrittenStatement:
     """The numbers go on after those of the old sequence."""
-    return f"SELECT setval({literal(sequence)}, last_value, is_called) FROM {_beside(sequence)}"
+    old = _beside(sequence)
+    return WrittenStatement(f"SELECT setval({literal(sequence)}, last_value, is_called) FROM {old}")
 
 
 def _beside(sequence: str) -> str:
@@ -291,7 +313,7 @@ def _beside(sequence: str) -> str:
     return f"{schema[0]}{OLD}" if schema else OLD
 
 
-def _added(new: Numbering, sequence: str | None) -> str:
+def _addition(item: NumberingChange, new: Numbering, sequence: str | None) -> WrittenStatement:
     assert new.options is not None
     usual = _clauses(_options(Identity(increment=new.options.increment), new.type))
     given = _clauses(new.options)
@@ -302,7 +324,8 @@ def _added(new: Numbering, sequence: str | None) -> str:
     ]
     kind = "ALWAYS" if new.options.always else "BY DEFAULT"
     words = " ".join([f"SEQUENCE NAME {sequence}", *clauses])
-    return f"ADD GENERATED {kind} AS IDENTITY ({words})"
+    addition = f"{_alter(item)} ADD GENERATED {kind} AS IDENTITY ({words})"
+    return WrittenStatement(addition, "" if new.options.always else ACCEPTS)
 
 
 def _changed_options(old: Options, new: Options) -> Iterator[str]:

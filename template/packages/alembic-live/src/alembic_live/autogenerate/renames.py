@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect
 from alembic_live.autogenerate.arguments import means, split, written
 from alembic_live.autogenerate.compare import differences_from
 from alembic_live.autogenerate.enum_renames import (
+    REASON,
     EnumRename,
     ValueRename,
     lines_of,
@@ -270,20 +271,30 @@ def _lines(each: AnyRename) -> Iterator[Line]:
         def alter(old: str, new: str) -> str:
             return f"op.alter_column({each.table!r}, {old!r}, new_column_name={new!r}{schema})"
 
-        yield Line(alter(each.column, each.new), alter(each.new, each.column))
+        yield _allowed(
+            "renaming-column", alter(each.column, each.new), alter(each.new, each.column)
+        )
         return
     if each.schema != each.new_schema:
         old, new = sql_name(schema_name(each.schema)), sql_name(schema_name(each.new_schema))
         yield Line.of_sql(
             f"ALTER TABLE {sql_name(each.schema, each.table)} SET SCHEMA {new}",
             f"ALTER TABLE {sql_name(each.new_schema, each.table)} SET SCHEMA {old}",
+            allows=f"ban-set-schema: {REASON}",
         )
     if each.table != each.new:
         schema = f", schema={each.new_schema!r}" if each.new_schema else ""
-        yield Line(
+        yield _allowed(
+            "renaming-table",
             f"op.rename_table({each.table!r}, {each.new!r}{schema})",
             f"op.rename_table({each.new!r}, {each.table!r}{schema})",
         )
+
+
+def _allowed(rule: str, there: str, back: str) -> Line:
+    line = Line(there, back)
+    line.allows = f"{rule}: {REASON}"
+    return line
 
 
 def _statements(each: AnyRename) -> Iterator[str]:

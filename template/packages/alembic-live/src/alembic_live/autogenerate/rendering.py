@@ -1,10 +1,11 @@
 """What autogenerate writes besides Alembic's operations: comments and reversible lines."""
 
 import re
+from collections.abc import Iterable
 from copy import copy
 from functools import cache
 from textwrap import wrap
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
@@ -46,15 +47,16 @@ class Line(ops.MigrateOperation):
     """A line of Python in a revision, and the line that reverses it."""
 
     drops = ""  # the name of the constraint, or of the statistics, that it drops or changes
+    allows = ""  # what `db lint` finds in it and why it is right, as `rule: reason`
 
     def __init__(self, line: str, undo: str, *, is_sql: bool = False) -> None:
         self.line, self.undo, self.is_sql = line, undo, is_sql
 
     @classmethod
-    def of_sql(cls, statement: str, undo: str = "", *, drops: str = "") -> Self:
+    def of_sql(cls, statement: str, undo: str = "", *, drops: str = "", allows: str = "") -> Self:
         """A line that runs a statement, reversed by a line that runs another one, or by none."""
         line = cls(statement, undo, is_sql=True)
-        line.drops = drops
+        line.drops, line.allows = drops, allows
         return line
 
     def reverse(self) -> Self:
@@ -115,11 +117,42 @@ def execute_call(context: AutogenContext, statement: str) -> str:
     return f"{run_sql.__name__}({statement!r})"
 
 
+class WrittenStatement(NamedTuple):
+    """One of several statements of a change."""
+
+    sql: str
+    allows: str = ""  # what `db lint` finds in it and why it is right, as `rule: reason`
+
+
+def statement_calls(
+    context: AutogenContext, statements: Iterable[WrittenStatement], *, is_undo: bool
+) -> list[str]:
+    """The calls that run statements. Above those of an upgrade are the comments for `db lint`."""
+    lines = []
+    for sql, allows in statements:
+        if allows and not is_undo:
+            lines.append(f"# {allowing(allows)}")
+        lines.append(execute_call(context, sql))
+    return lines
+
+
+def allowing(allows: str) -> str:
+    """The comment above a statement that tells `db lint` why a finding is right.
+
+    Args:
+        allows: the rules and the reason, as `rule, rule: reason`.
+    """
+    return f"squawk-ignore {allows}"
+
+
 @renderers.dispatch_for(Line)
 def _render_line(context: AutogenContext, item: Line) -> list[str]:
     if not item.line:
         return []
-    return [execute_call(context, item.line) if item.is_sql else item.line]
+    if item.is_sql:
+        statement = WrittenStatement(item.line, item.allows)
+        return statement_calls(context, [statement], is_undo=False)
+    return [f"# {allowing(item.allows)}", item.line] if item.allows else [item.line]
 
 
 @renderers.dispatch_for(Comment)

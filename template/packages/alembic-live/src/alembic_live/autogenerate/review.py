@@ -9,8 +9,9 @@ The place of a rule depends on what it needs:
    and derives their downgrades: `handle_dependents`, which also refuses, then `defer_foreign_keys`,
    `drop_foreign_keys_first`, `convert_values`, `change_numbering`, `arrange_enums`.
 3. A rule about the text of a revision or about its downgrade comes after `split`: first
-   `restore_exactly` and `add_placeholders`, which replace operations, then `add_warnings`, whose
-   comments stand above the final ones, and `check_source`, which sees all that is written.
+   `restore_exactly` and `add_placeholders`, which replace operations, then
+   `add_deployment_comments` and `add_warnings`, whose comments stand above the final ones, and
+   `check_source`, which sees all that is written.
 """
 
 import logging
@@ -24,6 +25,7 @@ from alembic_live.autogenerate.cycles import defer_foreign_keys, drop_foreign_ke
 from alembic_live.autogenerate.dependents import handle_dependents
 from alembic_live.autogenerate.destructive_changes import (
     Permissions,
+    add_deployment_comments,
     confirm_destructive_changes,
 )
 from alembic_live.autogenerate.downgrades import add_placeholders
@@ -92,6 +94,8 @@ def review(migration: MigrationContext, scripts: list[ops.MigrationScript]) -> N
             defer_foreign_keys(part.downgrade_ops)
             restore_exactly(migration, part.downgrade_ops)
             add_placeholders(migration, part.downgrade_ops)
+            assert part.upgrade_ops is not None
+            add_deployment_comments(part.upgrade_ops)
             add_warnings(migration, part)
             check_source(migration, part)
 

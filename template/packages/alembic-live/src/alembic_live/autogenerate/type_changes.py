@@ -18,7 +18,7 @@ from alembic_live.autogenerate.column_types import (
     stored_type,
 )
 from alembic_live.autogenerate.probe import DATATYPE_MISMATCH, rewrites
-from alembic_live.autogenerate.rendering import sql_name
+from alembic_live.autogenerate.rendering import Comment, allowing, sql_name
 from alembic_live.internals.alembic import rendered
 from alembic_live.operations.types import SqlType
 
@@ -74,10 +74,20 @@ def _conversion(connection: Connection, item: ops.MigrateOperation) -> list[ops.
         using_back=using_back,
     )
     return [
-        *([_default_change(item, item.existing_type, old, None)] if is_plain(old) else []),
+        *(_without_default(item, item.existing_type, old, new) if is_plain(old) else []),
         change,
         *([_default_change(item, item.modify_type, None, new)] if is_plain(new) else []),
     ]
+
+
+def _without_default(
+    item: ops.AlterColumnOp, type_: Type, old: Any, new: Any
+) -> list[ops.MigrateOperation]:
+    """The drop of a default."""
+    drop = _default_change(item, type_, old, None)
+    return (
+        [Comment(allowing("ban-drop-default: set again below")), drop] if is_plain(new) else [drop]
+    )
 
 
 def _default_change(item: ops.AlterColumnOp, type_: Type, old: Any, new: Any) -> ops.AlterColumnOp:

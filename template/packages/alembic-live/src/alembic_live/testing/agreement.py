@@ -21,6 +21,7 @@ from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
 from alembic_live.sql.quoting import IDENTIFIER, unquoted
+from alembic_live.testing.beyond_models import remove_beyond_models
 
 # Objects that belong to the table of a model. Models define no views, functions or triggers.
 KINDS = (
@@ -44,8 +45,11 @@ def schema_differences(project: Project, database: Address) -> list[str]:
     """
     load_models(project)
     tables = _compared_tables(project, database)
+    engine = make_engine(database)
+    with_connection(engine, remove_beyond_models)
     migrated = _of_tables(tables, read_schema(database, "--no-privileges"))
-    with_connection(make_engine(database), partial(_recreate, tables))
+    with_connection(engine, partial(_recreate, tables))
+    with_connection(engine, remove_beyond_models)
     created = _of_tables(tables, read_schema(database, "--no-privileges"))
     exceptions = Exceptions.of(project, "models")
     found = differences(migrated, created, "the migrations", "the models")

@@ -81,12 +81,14 @@ class Population:
     seen: dict[TableName, str] = field(default_factory=dict)  # the columns of each table
     number: int = 0  # of the last attempt
     candidates: Candidates = field(init=False)
+    values: dict[str, dict[str, list[str]]] = field(init=False)  # of tests/values.toml
     keys: dict[TableName, list[Key]] = field(default_factory=dict)  # as of the last revision
     relations: Relations = field(init=False)  # as of the last revision
 
     def __post_init__(self) -> None:
         load_models(self.project)
         self.candidates = Candidates(self.connection)
+        self.values = _values_of_project(self.project)
 
     def grow(self) -> list[str]:
         """Insert two rows into each table that is new or has changed: one with a value in every
@@ -101,7 +103,7 @@ class Population:
             for row in self.connection.execute(COLUMNS, {"version": versions.name}):
                 columns.setdefault(TableName(row.schema, row.table_name), []).append(row)
             self.relations = Relations.of(self.connection)
-            self.keys = {table: self._keys_of(table) for table in columns}
+            self.keys = {table: self._keys_of(table, columns) for table in columns}
         changed = [table for table in columns if self.seen.get(table) != repr(columns[table])]
         self.seen |= {table: repr(columns[table]) for table in changed}
         return self._fill({table: columns[table] for table in changed})
@@ -223,8 +225,7 @@ class Population:
         return refused
 
     def _attempt(self, table: TableName, columns: list[Row[Any]]) -> Attempt:
-        values_of = _values_of_project(self.project)
-        own = values_of.get(str(table)) or values_of.get(table.table, {})
+        own = self.values.get(str(table)) or self.values.get(table.table, {})
         with self.connection.begin():
             checks = self.connection.execute(CHECKS, {"table": table.quoted}).all()
         texts: dict[str, list[str]] = {}
@@ -275,7 +276,7 @@ class Population:
                 target = rows[key.referred]
                 rows[table][name] = target.setdefault(referred_name, str(UNUSED + self.number))
 
-    def _keys_of(self, table: TableName) -> list[Key]:
+    def _keys_of(self, table: TableName, columns: dict[TableName, list[Row[Any]]]) -> list[Key]:
         """The foreign keys of the table, and those of its current model. Rows satisfy a key that a
         later revision adds.
         """
@@ -301,10 +302,7 @@ class Population:
             target = constraint.referred_table
             referred = TableName(target.schema or self._default, target.name)
             names = [element.column.name for element in constraint.elements]
-            inspector = inspect(self.connection)
-            if inspector.has_table(referred.table, referred.schema) and set(names) <= {
-                column["name"] for column in inspector.get_columns(referred.table, referred.schema)
-            }:
+            if set(names) <= {row.name for row in columns.get(referred, [])}:
                 keys.append(Key(constraint.column_keys, referred, names, exists=False))
         return keys
 

@@ -33,6 +33,7 @@ from alembic_live.autogenerate.from_scratch.tables import (
 )
 from alembic_live.autogenerate.from_scratch.target_schema import TargetSchema
 from alembic_live.autogenerate.from_scratch.verification import verify_operations
+from alembic_live.autogenerate.rendering import Comment
 from alembic_live.formatting import formatted
 from alembic_live.history.locations import folders_of
 from alembic_live.postgres.connection import make_engine
@@ -40,6 +41,9 @@ from alembic_live.postgres.dump import SchemaObject, comparable, differences
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
 from alembic_live.runtime.program import run_command
+
+# For `db lint`.
+NOT_RUN_ON_ROWS = "squawk-ignore-file: a database with rows has this schema, and does not run it"
 
 __all__ = ["FromScratch", "TargetSchema", "run_source", "write_from_scratch"]
 
@@ -197,13 +201,14 @@ def _write(
     """
     statements = Statements()
     upgrade = [
+        Comment(NOT_RUN_ON_ROWS),
         *statements.create(layout.before),
         *statements.create(layout.tables),
         *table_operations,
         *statements.create(layout.after),
     ]
     if any(obj.kind in WITH_BODIES for obj in layout.objects):
-        upgrade.insert(0, statements.run(SKIP_BODY_CHECKS))
+        upgrade.insert(1, statements.run(SKIP_BODY_CHECKS))
     downgrade = (
         [statements.run(drop) for drop in wanted.drops]
         if layout.objects

@@ -177,12 +177,13 @@ def _check_file(revision: Script) -> Iterator[Finding]:
     for ignore in ignores_in(path):
         if not ignore.reason:
             rules = ", ".join(ignore.rules)
+            words = f"squawk-ignore{'-file' if ignore.of_file else ''} {rules}".rstrip()
             yield Finding(
                 path,
                 ignore.line,
                 "ignored-without-a-reason",
-                f"The comment ignores {rules} without a reason.",
-                f"# squawk-ignore {rules}: <reason>",
+                f"The comment ignores {rules or 'all rules'} without a reason.",
+                f"# {words}: <reason>",
             )
 
 
@@ -194,6 +195,13 @@ def _check_sql(
     for violation in find_violations(project, statements):
         path = paths[violation.revision]
         first, _ = statement_at(path, violation.line)
+        if any(
+            ignore.of_file
+            and ignore.reason
+            and violation.rule in (ignore.rules or [violation.rule])
+            for ignore in ignores_in(path)
+        ):
+            continue
         yield Finding(path, first, violation.rule, violation.message, violation.remedy)
 
 

@@ -15,6 +15,7 @@ from alembic_live import operations
 from alembic_live.history.graph import names_of
 from alembic_live.internals.alembic import altered_type, step_of
 from alembic_live.operations.non_transactional import drop_if_offline
+from alembic_live.operations.sql import run_sql
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.runtime.program import run_command
@@ -110,9 +111,10 @@ class _Recorder(StringIO):
         line, is_safe, is_cleanup, types = None, False, False, None
         frame: FrameType | None = sys._getframe(1)
         while frame and line is None:
+            is_verbatim = frame.f_code is run_sql.__code__  # it runs any SQL
             if frame.f_code.co_filename == self.path:
                 line = frame.f_lineno
-            is_safe |= frame.f_code.co_filename.startswith(OPERATIONS)
+            is_safe |= frame.f_code.co_filename.startswith(OPERATIONS) and not is_verbatim
             is_cleanup |= frame.f_code is drop_if_offline.__code__
             types = types or altered_type(frame)
             frame = frame.f_back

@@ -4,30 +4,35 @@ compiled file has none.
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from alembic_live.history.files import read_source
 
-IGNORE = re.compile(r"#\s*squawk-ignore\s+([\w-]+(?:\s*,\s*[\w-]+)*)\s*(?::\s*(\S.*))?$")
+IGNORE = re.compile(
+    r"#\s*squawk-ignore(?P<file>-file)?"
+    r"(?:\s+(?P<rules>[\w-]+(?:\s*,\s*[\w-]+)*))?\s*(?::\s*(?P<reason>\S.*))?$"
+)
 
 
 class Ignore(NamedTuple):
-    """A comment `# squawk-ignore rule: reason`."""
+    """A comment `# squawk-ignore rule: reason`, or `# squawk-ignore-file: reason`."""
 
     line: int
-    rules: list[str]
+    rules: list[str]  # for a file, an empty list is all rules about SQL
     reason: str | None
+    of_file: bool
 
 
-def ignores_in(path: Path) -> list[Ignore]:
+def ignores_in(path: Path) -> Iterator[Ignore]:
     """The comments in a file that ignore a rule."""
-    return [
-        Ignore(number, re.split(r"\s*,\s*", found[1]), found[2])
-        for number, line in enumerate(_lines(path), start=1)
-        if (found := IGNORE.search(line))
-    ]
+    for number, line in enumerate(_lines(path), start=1):
+        found = IGNORE.search(line)
+        if found and (found["file"] or found["rules"]):
+            rules = re.split(r"\s*,\s*", found["rules"]) if found["rules"] else []
+            yield Ignore(number, rules, found["reason"], bool(found["file"]))
 
 
 def function_in(path: Path, name: str) -> ast.FunctionDef | None:

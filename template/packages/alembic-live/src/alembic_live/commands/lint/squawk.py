@@ -20,7 +20,8 @@ from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted_message
 
-NEW_TYPE = "changing-column-type"
+# No query names an index, and hardly one names a constraint.
+UNNOTICED = ("Renaming an index", "Renaming a constraint")
 CONFIGURATION = ".squawk.toml"
 
 # Without that file. The first four are what the library does for each revision: a transaction, and
@@ -94,7 +95,7 @@ def find_violations(
             lines[str(path)] = [s for s in statements for _ in range(s.sql.count("\n") + 1)]
         for found in _run(project, list(lines)):
             statement = lines[found["file"]][found["line"]]
-            if found["rule_name"] == NEW_TYPE and _keeps_storage(statement):
+            if _is_harmless(found, statement):
                 continue
             if statement.line is not None and not statement.is_safe:
                 yield Violation(
@@ -104,6 +105,19 @@ def find_violations(
                     redacted_message(found["message"], statement.sql),
                     REMEDIES.get(found["rule_name"]) or found["help"],
                 )
+
+
+def _is_harmless(found: dict[str, Any], statement: RevisionStatement) -> bool:
+    """Whether Squawk finds fault with what Postgres and running clients do not notice."""
+    match found["rule_name"]:
+        case "changing-column-type":
+            return _keeps_storage(statement)
+        case "renaming-object":
+            return str(found["message"]).startswith(UNNOTICED)
+        case "adding-field-with-default":  # a virtual column is computed when it is read
+            is_generated = str(found["message"]).startswith("Adding a generated column")
+            return is_generated and " STORED" not in statement.sql
+    return False
 
 
 def _keeps_storage(statement: RevisionStatement) -> bool:
