@@ -232,7 +232,7 @@ class Mutation:
 
 MUTATIONS = [
     Mutation(a_missing_revision, ("does not exist, but another revision follows it", "_index.py")),
-    Mutation(two_heads, ("follow the same revision", "uv run db rebase")),
+    Mutation(two_heads, ("branches that have diverged", "uv run db rebase")),
     Mutation(a_duplicate_id, ("Two files have the revision id 5f0e1c2d3a4b", "_bad.py")),
     Mutation(an_empty_downgrade, ("_bad.py", "does not restore the schema")),
     Mutation(a_leftover_enum, ("_orders.py", "does not restore the schema")),

@@ -41,8 +41,12 @@ def write_revision(project: Project, up: str, down: str) -> None:
 def test_a_model_without_a_revision_is_caught(project: Project) -> None:
     note = project.models / "note.py"
     note.write_text(note.read_text() + "    pages: Mapped[int]\n")
-    said = fails(project, AGREE, "test_the_models_make_what_the_migrations_make")
+    said = fails(project, AGREE)
     assert "add_column" in said
+    assert (
+        "a revision is missing, or a model is wrong. To write it: uv run alembic revision" in said
+    )
+    assert "pages integer NOT NULL  <- the models" in said
     assert "pages" in said
 
 
