@@ -311,6 +311,9 @@ ODD_ENUM = """
 
 def test_odd_revisions_are_squashed(new_project: NewProject) -> None:
     project = new_project()
+    template = project.path / "migrations" / "script.py.mako"
+    for name in ("branch_labels", "depends_on"):
+        edit(template, f"{name}: str | Sequence[str] | None = ${{repr({name})}}\n", "")
     add_revision(project, "colon", ODD_COLON)
     add_revision(project, "enum", ODD_ENUM)
     add_revision(project, "latin", '    op.create_table_comment("notes", "Für")\n')
@@ -325,6 +328,8 @@ def test_odd_revisions_are_squashed(new_project: NewProject) -> None:
     done = project.db("squash", "--yes")
     source = project.versions[0].read_text()
     assert source.startswith('"""4 revisions up to: latin\n')
+    assert "replaces: tuple[str, ...] = (" in source
+    assert "no findings" in said(project.db("lint", "base:head"))
     assert source.count("op.create_table(") == 2
     assert "may change rows" not in done.stderr
     assert dump_of(project) == before

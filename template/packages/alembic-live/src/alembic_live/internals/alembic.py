@@ -120,15 +120,18 @@ STEPS = (
 )
 
 
-def configured_with(migration: MigrationContext, steps: StepsOf) -> MigrationContext:
-    """The context of the command in progress, configured again with everything that env.py gave and
-    with other steps.
+def configured_with(
+    migration: MigrationContext, steps: StepsOf, **options: Any
+) -> MigrationContext:
+    """The context of the command in progress, configured again with everything that env.py gave, with
+    other steps, and with other options.
 
     Raises:
         IncompatibleLibraryError: Alembic does not take the steps.
     """
     with _quiet():  # it has logged the same before
-        context.configure(connection=migration.connection, **(migration.opts | {"fn": steps}))
+        given = migration.opts | {"fn": steps} | options
+        context.configure(connection=migration.connection, **given)
     configured = context.get_context()
     if configured.opts.get("fn") is not steps:
         raise absent(LIBRARY, "context.configure(fn=…)")

@@ -18,8 +18,7 @@ the revision runs again (`operations.indexes`).
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from alembic_live.history.graph import describe_unknown, replaced_by, unknown_revisions
@@ -50,6 +50,7 @@ from alembic_live.runtime.autocommit import retried_statements
 from alembic_live.runtime.blockers import Blockers
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
+from alembic_live.runtime.pending import PendingSteps
 from alembic_live.runtime.program import command_of, may_write
 from alembic_live.runtime.retries import RETRIES, Retries
 from alembic_live.runtime.revision_transaction import RevisionTransaction
@@ -60,6 +61,8 @@ from alembic_live.runtime.timeouts import timeouts
 from alembic_live.sql.quoting import word
 
 log = logging.getLogger("alembic.migrations")
+
+TRANSACTIONS = "transaction_per_migration"
 
 
 def apply(project: Project) -> None:
@@ -94,10 +97,16 @@ def apply(project: Project) -> None:
             log.info("Another process has applied everything.")
             return
         pending = PendingSteps(steps, cancelled)
-        if not purge:
-            migration = configured_with(migration, pending.remaining)
         create_schema(schema)
-        _run_with_guards(project, migration, pending, pid, wait)
+        each = option(migration, TRANSACTIONS)  # `configured_with` changes it
+        if context.config.attributes.get("batches") and _run_in_batches(
+            project, migration, pending, pid, wait
+        ):
+            return
+        if not purge:
+            migration = configured_with(migration, pending.remaining, **{TRANSACTIONS: each})
+        transaction = RevisionTransaction(migration)
+        _run_with_guards(project, migration, transaction, pending, pid, wait)
 
 
 def _run_without_guards(migration: MigrationContext) -> None:
@@ -115,10 +124,35 @@ def _run_without_guards(migration: MigrationContext) -> None:
         context.run_migrations()
 
 
+def _run_in_batches(
+    project: Project,
+    migration: MigrationContext,
+    pending: PendingSteps,
+    pid: int,
+    wait: Callable[[float], None],
+) -> bool:
+    """Run the pending steps, many in one transaction. False if that fails and they can go on one by
+    one: some revisions need the commit of another one, such as the one that adds an enum's value.
+    """
+    transaction = RevisionTransaction(migration)
+    migration = configured_with(
+        migration, partial(pending.in_batches, transaction), **{TRANSACTIONS: False}
+    )
+    transaction.migration = migration
+    try:
+        _run_with_guards(project, migration, transaction, pending, pid, wait)
+    except (CommandError, DBAPIError):
+        if transaction.is_split:
+            raise
+        return False
+    return True
+
+
 def _run_with_guards(
     project: Project,
     migration: MigrationContext,
-    pending: "PendingSteps",
+    transaction: RevisionTransaction,
+    pending: PendingSteps,
     pid: int,
     wait: Callable[[float], None],
 ) -> None:
@@ -127,6 +161,7 @@ def _run_with_guards(
     Args:
         project: the project.
         migration: Alembic's context, which takes its steps from `pending`.
+        transaction: of its revisions.
         pending: the steps.
         pid: the process id of the session, which holds the migration lock.
         wait: sleeps for a number of seconds.
@@ -138,7 +173,6 @@ def _run_with_guards(
     settings = (project.setting("lock_wait"), project.setting("lock_retries"))
     retries = Retries(connection, blockers, limits.lock_retries + 1, wait, settings)
     context.config.attributes[RETRIES] = retries  # for `operations`
-    transaction = RevisionTransaction(migration)
     with (
         reported_by(partial(_end, migration, pending, transaction, pid)),
         # Before `watching`, so that its own statements are not watched.
@@ -156,7 +190,7 @@ def _run_with_guards(
 
 
 def _end(
-    migration: MigrationContext, pending: "PendingSteps", transaction: RevisionTransaction, pid: int
+    migration: MigrationContext, pending: PendingSteps, transaction: RevisionTransaction, pid: int
 ) -> str:
     """End the session after a signal. Return sentences about the outcome."""
     assert migration.connection is not None
@@ -169,38 +203,6 @@ def _end(
     )
     heads = within(ENDING, end)
     return describe_outcome(pending.done, pending.steps, heads, is_split=transaction.is_split)
-
-
-class PendingSteps:
-    """The steps that a command has yet to take. After a retry Alembic starts over, and asks for the
-    steps again: this leaves out those that are done, for relative targets (`+2`) too.
-    """
-
-    def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
-        self.steps = list(steps)
-        self.done: list[Any] = []
-        self.cancelled = cancelled
-
-    def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
-        """The remaining steps. Alembic asks for the next one after each commit."""
-        assert migration.connection is not None
-        while self.steps:
-            pause(migration.connection, 0, self.cancelled)
-            began = time.monotonic()
-            yield self.steps[0]
-            self.done.append(step := self.steps.pop(0))
-            log.info("Finished %s in %.2f s", step, time.monotonic() - began)
-
-    def require_done(self) -> None:
-        """
-        Raises:
-            CommandError: Alembic has not asked for every step.
-        """
-        if self.steps:
-            raise CommandError(
-                f"Alembic ended before {self.steps[0]}, which the command has to run. What it did "
-                "before that is committed. Look at `uv run alembic current`."
-            )
 
 
 def _require_reversible(steps: Sequence[Any]) -> None:

@@ -42,6 +42,7 @@ def run_command(
     output: TextIO | None = None,
     versions: Sequence[Path] = (),
     directives: Callable[..., None] | None = None,
+    batches: bool = False,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
@@ -58,6 +59,7 @@ def run_command(
         output: where `--sql` writes to.
         versions: other folders of revisions.
         directives: reviews a new revision, instead of `autogenerate.review`.
+        batches: apply many revisions in one transaction. For a database that nobody else uses.
         options: the keyword arguments of the function.
 
     Raises:
@@ -71,6 +73,8 @@ def run_command(
     config.attributes.update(command=function.__name__, connection=connection, cancelled=cancelled)
     if versions:
         _use_folders(config, versions)
+    if batches:
+        config.attributes["batches"] = True
     if directives:
         config.attributes["process_revision_directives"] = directives
     with _turn(cancelled):
@@ -160,7 +164,9 @@ def replay(
     if not revisions:
         run_command(project, command.downgrade, "base", connection=engine)
     for revision in revisions:
-        run_command(project, command.upgrade, revision, connection=engine, versions=versions)
+        run_command(
+            project, command.upgrade, revision, connection=engine, versions=versions, batches=True
+        )
 
 
 @contextmanager

@@ -29,13 +29,14 @@ class RevisionTransaction:
     """Refuses statements and calls that would end the transaction of a revision.
 
     Attributes:
+        migration: Alembic's context.
         is_split: whether the revision in progress has committed a part of its work with an
             autocommit_block.
     """
 
     def __init__(self, migration: MigrationContext) -> None:
         assert migration.connection is not None
-        self._migration = migration
+        self.migration = migration
         self._connection = migration.connection
         self._step: Any = None
         self._refusal: CommandError | None = None
@@ -45,13 +46,13 @@ class RevisionTransaction:
     @contextmanager
     def kept(self, steps: Sequence[Any]) -> Iterator[None]:
         """Protect the transactions of the steps that run in the block."""
-        for step in steps:
-            if is_revision_step(step):
-                step.migration_fn = self._guarded(step, step.migration_fn)
+        changes = [(step, step.migration_fn) for step in steps if is_revision_step(step)]
+        for step, change in changes:
+            step.migration_fn = self._guarded(step, change)
         # This ends the transaction too, and is allowed to.
-        block = self._migration.autocommit_block
+        block = self.migration.autocommit_block
         own_block = contextmanager(partial(self._autocommit_block, block))
-        self._migration.autocommit_block = own_block  # type: ignore[method-assign]
+        self.migration.autocommit_block = own_block  # type: ignore[method-assign]
         try:
             with listening(
                 self._connection,
@@ -61,7 +62,9 @@ class RevisionTransaction:
             ):
                 yield
         finally:
-            self._migration.autocommit_block = block  # type: ignore[method-assign]
+            self.migration.autocommit_block = block  # type: ignore[method-assign]
+            for step, change in changes:
+                step.migration_fn = change
 
     def _guarded(self, step: Any, change: Callable[..., None]) -> Callable[..., None]:
         @wraps(change)

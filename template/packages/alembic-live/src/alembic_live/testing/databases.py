@@ -59,7 +59,7 @@ def migrated_database(
             engine = make_engine(server.replaced(name=original))
             try:
                 # With several heads, `head` fails. A test reports them.
-                run_command(project, command.upgrade, "heads", connection=engine)
+                run_command(project, command.upgrade, "heads", connection=engine, batches=True)
             except BaseException:
                 databases.drop(connection, original)
                 raise

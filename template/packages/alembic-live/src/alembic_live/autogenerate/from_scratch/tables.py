@@ -17,6 +17,7 @@ from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.from_scratch.statements import statements_of
 from alembic_live.postgres.dump import Schema, SchemaObject, comparable
 from alembic_live.postgres.schemas import schema_name
+from alembic_live.runtime.simple_queries import simple_queries
 from alembic_live.sql.quoting import IDENTIFIER, unquoted
 
 TableName = tuple[str, str]  # schema and name
@@ -70,7 +71,7 @@ def try_operations(
     ]
     failed: set[TableName] = set()
     operations = Operations(migration)
-    with connection.begin():
+    with simple_queries(connection), connection.begin():
         for item in wanted:
             if changed_table(item) in failed:
                 continue

@@ -230,8 +230,14 @@ def _as_replacement(target: Script, source: str, replaced: list[str]) -> str:
     if found := date.search(read_source(Path(target.path))):
         source = date.sub(lambda _: found[0], source, count=1)
     names = "".join(f'    "{revision}",\n' for revision in replaced)
+    # The last variable that script.py.mako writes: a team may have removed the others.
+    last = next(
+        name
+        for name in ("depends_on", "branch_labels", "down_revision", "revision")
+        if re.search(rf"^{name}\b.*=", source, re.MULTILINE)
+    )
     return re.sub(
-        r"^(depends_on\b.*)$",
+        rf"^({last}\b.*)$",
         rf"\g<1>\n\n# The revisions that were squashed into this one. A database at one of them is refused.\n"
         rf"replaces: tuple[str, ...] = (\n{names})",
         source,
