@@ -59,7 +59,7 @@ def run_command(
         output: where `--sql` writes to.
         versions: other folders of revisions.
         directives: reviews a new revision, instead of `autogenerate.review`.
-        batches: apply many revisions in one transaction. For a database that nobody else uses.
+        batches: apply many revisions in one transaction. For a database without other sessions.
         options: the keyword arguments of the function.
 
     Raises:
