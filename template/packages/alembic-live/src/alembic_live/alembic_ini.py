@@ -5,6 +5,7 @@ import re
 import sys
 from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError
 from configparser import Error as IniError
+from importlib.util import find_spec
 from pathlib import Path
 
 from alembic_live.errors import ConfigurationError
@@ -19,6 +20,39 @@ def find_config_file(folder: Path) -> Path | None:
         (step / INI for step in (folder, *folder.parents) if (step / INI).is_file()),
         None,
     )
+
+
+def package_config_file(package: str) -> Path | None:
+    """The alembic.ini that names a project in a package: in the package's folder, as in a wheel, else in
+    the nearest folder above it that has one. None if there is none. The package is not imported.
+
+    Args:
+        package: the name of a package at the top level.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    spec = find_spec(package)
+    for location in (spec and spec.submodule_search_locations) or ():
+        found = find_config_file(Path(location))
+        named = read_ini(found).get(SECTION, "project", fallback="", raw=True) if found else ""
+        if re.split(r"[.:]", named.strip())[0] == package:
+            return found
+    return None
+
+
+def installed_config_files() -> dict[str, Path]:
+    """The alembic.ini of each installed package that declares a project: `module:attribute` in an entry
+    point of the group `alembic_live`.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    from importlib.metadata import entry_points  # slow to import
+
+    packages = {each.module.partition(".")[0] for each in entry_points(group=SECTION)}
+    found = {package: package_config_file(package) for package in sorted(packages)}
+    return {package: path for package, path in found.items() if path}
 
 
 def read_ini(config_file: Path) -> ConfigParser:

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from alembic_live.address import Address
-from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, target_in, url_in
+from alembic_live.alembic_ini import (
+    INI,
+    SECTION,
+    add_to_path,
+    package_config_file,
+    read_ini,
+    target_in,
+    url_in,
+)
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.limits import Limits, PoolSize
@@ -227,14 +235,20 @@ class Project:
 
     @property
     def config_file(self) -> Path:
-        """The alembic.ini.
+        """The alembic.ini: the one that the project was found through, else the one of the package that
+        has the models.
 
         Raises:
-            ConfigurationError: the project was not found through one.
+            ConfigurationError: there is none.
         """
         if self._config_file is None:
+            package = self.models[0].partition(".")[0] if self.models else ""
+            self._config_file = package_config_file(package) if package else None
+        if self._config_file is None:
             raise ConfigurationError(
-                "This Project has no alembic.ini yet: load_project() gives it one."
+                f"There is no {INI} in the package that has the models of {self!r}, nor in a folder "
+                "above it. Name the file: load_project(Path(…)). A wheel can contain it: see "
+                "docs/how-to/wheel.md of alembic-live."
             )
         return self._config_file
 

@@ -10,7 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from alembic_live.alembic_ini import add_to_path, find_config_file, why_unreadable
+from alembic_live.alembic_ini import (
+    add_to_path,
+    find_config_file,
+    installed_config_files,
+    why_unreadable,
+)
 from alembic_live.errors import ConfigurationError
 from alembic_live.interruption import ended_by_signals, exit_at_sigterm
 from alembic_live.project import load_project
@@ -108,8 +113,8 @@ def _parser(command: str | None) -> ArgumentParser:
         "-c",
         "--config",
         metavar="FILE",
-        help="Alternate config file; defaults to ALEMBIC_CONFIG, or the nearest alembic.ini in this "
-        "folder or above it.",
+        help="Alternate config file; defaults to ALEMBIC_CONFIG, the nearest alembic.ini in this "
+        "folder or above it, or that of the installed service.",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="Do not print messages.")
     parser.add_argument("--raiseerr", action="store_true", help="Show a traceback for every error.")
@@ -162,7 +167,7 @@ def _named_in(words: Sequence[str]) -> str | None:
 
 def _config_file(named: str | None, revision_file: str | None = None) -> Path:
     """The alembic.ini that is named, or the nearest one: of a revision's file, if there is one, else
-    of the current folder.
+    of the current folder, else of the service that is installed.
 
     Raises:
         ConfigurationError: there is no alembic.ini.
@@ -178,12 +183,22 @@ def _config_file(named: str | None, revision_file: str | None = None) -> Path:
         raise ConfigurationError("The current folder no longer exists.") from None
     found = revision_file and find_config_file(Path(revision_file).resolve().parent)
     found = found or find_config_file(folder)
-    if not found:
-        raise ConfigurationError(
-            f"There is no alembic.ini in {folder} or above it. Run the command in a project's "
-            "folder, or name the file: db -c path/to/alembic.ini …"
-        )
-    return found
+    return found or _installed_config_file(folder)
+
+
+def _installed_config_file(folder: Path) -> Path:
+    """The alembic.ini of the service that is installed."""
+    installed = installed_config_files()
+    if len(installed) == 1:
+        [found] = installed.values()
+        return found
+    several = "".join(
+        f" {package} is installed: db -c {path} …" for package, path in installed.items()
+    )
+    raise ConfigurationError(
+        f"There is no alembic.ini in {folder} or above it. Run the command in a project's "
+        f"folder, or name the file: db -c path/to/alembic.ini …{several}"
+    )
 
 
 def _run_alembic(words: Sequence[str]) -> int:
