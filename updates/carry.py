@@ -55,7 +55,7 @@ NOT_VENDORED = "pyproject.toml depends on it and says how to choose where it com
 
 def main(answers_file: str) -> None:
     """Carry along what the update that has just been made would lose, and say so."""
-    answers = yaml.safe_load(git("show", f"HEAD:./{answers_file}"))
+    answers = yaml.safe_load(git("show", f"HEAD:./{Path(answers_file).as_posix()}"))
     package = answers["package_name"]
     with TemporaryDirectory() as folder:
         render(answers, answers_file, Path(folder))

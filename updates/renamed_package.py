@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from git import tracked
 
 
 def main(answers_file: str) -> None:
@@ -18,9 +19,9 @@ def main(answers_file: str) -> None:
         SystemExit: the package is not there.
     """
     package = yaml.safe_load(Path(answers_file).read_text("utf-8"))["package_name"]
-    if not Path("src", package).is_dir():
-        found = sorted(path.parent.name for path in Path("src").glob("*/__init__.py"))
-        name = found[0] if len(found) == 1 else "<name>"
+    if not tracked(f"src/{package}"):  # the folder may be there with what Python left in it
+        found = {path.split("/")[1] for path in tracked("src/*/__init__.py")}
+        name = found.pop() if len(found) == 1 else "<name>"
         raise SystemExit(
             f"\n{answers_file} says that the package is src/{package}, which does not exist, so the "
             f"update would miss it.\nIf you renamed it, write its name into {answers_file}, commit, "

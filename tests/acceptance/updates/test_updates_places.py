@@ -31,6 +31,7 @@ def old(releases: Releases, tmp_path: Path) -> Updatable:
 def rename(project: Updatable) -> None:
     """Call the package `orders`, as a team does."""
     project.git("mv", "src/my_service", "src/orders")
+    project.write("src/my_service/__pycache__/config.cpython-311.pyc", "")  # Python left it there
     for path, content in project.files().items():
         if not path.startswith(("packages/", ".copier-answers")) and b"my_service" in content:
             (project.path / path).write_bytes(content.replace(b"my_service", b"orders"))
@@ -54,7 +55,9 @@ def test_an_update_says_that_it_missed_a_renamed_package_and_one_that_knows_the_
     assert f"{MISSES}: .copier-answers.yml says that it is src/my_service," in done.stderr
     assert "    package_name: orders\n" in done.stderr
 
-    project.undo()
+    [undo] = [line for line in done.stderr.splitlines() if line.startswith("    git restore")]
+    run("sh", "-c", undo.replace("--interactive", "--force"), cwd=project.path)
+    assert project.git("status", "--porcelain") == ""
     name_in_answers(project)
     done = project.update()
     assert MISSES not in done.stderr
