@@ -16,16 +16,24 @@ from typing import Any
 
 import yaml
 from copier import run_copy
-from git import committed_files, content, git, is_ignored, tracked, unmerged
+from git import committed_files, content, git, is_ignored, rejected, tracked, unmerged
 from kept_files import KeptFiles
 from modules import Modules
 from moved_files import MovedFiles, moves_of
 from old_names import OldNames, Reference
+from plumbum import local
 from reexports import Reexports
 from uses import changed_uses, lost_fixtures, mentions, programs, unknown_names
 
 LIBRARY = "packages/alembic-live"
 SOURCES = Path(__file__).resolve().parents[1] / "template" / LIBRARY / "src"
+
+# What tells git to leave the ends of lines alone.
+LF = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.autocrlf",
+    "GIT_CONFIG_VALUE_0": "false",
+}
 
 # A sentence, and the places that it is about.
 Note = tuple[str, Iterable[str]]
@@ -47,10 +55,10 @@ NOT_VENDORED = "pyproject.toml depends on it and says how to choose where it com
 
 def main(answers_file: str) -> None:
     """Carry along what the update that has just been made would lose, and say so."""
-    answers = yaml.safe_load(git("show", f"HEAD:./{answers_file}"))
+    answers = yaml.safe_load(git("show", f"HEAD:./{Path(answers_file).as_posix()}"))
     package = answers["package_name"]
     with TemporaryDirectory() as folder:
-        render(answers, Path(folder))
+        render(answers, answers_file, Path(folder))
         notes = carry(Path(folder), package)
     where = VENDORED if Path(LIBRARY).is_dir() else NOT_VENDORED
     print(SUMMARY.format(package=package, where=where), file=sys.stderr)
@@ -59,16 +67,22 @@ def main(answers_file: str) -> None:
             print(f"\n{sentence}", *lines, sep="\n  ", file=sys.stderr)
 
 
-def render(answers: dict[str, Any], to: Path) -> None:
-    """Render the version that the project was at, with the answers of that time."""
-    run_copy(
-        answers["_src_path"],
-        to,
-        data={name: answer for name, answer in answers.items() if name[0] != "_"},
-        vcs_ref=answers["_commit"],
-        defaults=True,
-        quiet=True,
-    )
+def render(answers: dict[str, Any], answers_file: str, to: Path) -> None:
+    """Render the version that the project was at, with the answers of that time.
+
+    Its lines end in LF, as they do in the team's commits: with `core.autocrlf`, the clone of the
+    template and so the render would have CRLF.
+    """
+    with local.env(**LF):
+        run_copy(
+            answers["_src_path"],
+            to,
+            answers_file=answers_file,
+            data={name: answer for name, answer in answers.items() if name[0] != "_"},
+            vcs_ref=answers["_commit"],
+            defaults=True,
+            quiet=True,
+        )
 
 
 def carry(before: Path, package: str) -> list[Note]:
@@ -88,7 +102,7 @@ def carry(before: Path, package: str) -> list[Note]:
         moved = MovedFiles(before, team, OldNames(package, team, sources, moves))
         moved.carry()
         kept = KeptFiles(before, team, OldNames(package, team, sources, moves))
-        kept.settle()
+        kept.settle(moved.conflicts)
         names = OldNames(package, team, sources, moves)
         return [*_about_files(moved, kept), *_about_imports(names, before, team, unmerged())]
 
@@ -122,6 +136,11 @@ def _about_files(moved: MovedFiles, kept: KeptFiles) -> Iterator[Note]:
         "The template no longer has these, and you had changed them, so they are still there. Put your "
         "changes where they belong and `git rm` the file, or keep it with `git add`:",
         [f"{path}, now in {to}" if to else path for path, to in moved.kept.items()],
+    )
+    yield (
+        "Lines of yours that did not fit are in these. Without `--conflict rej`, more of them fit. Put them "
+        "into the file of that name, and delete the *.rej:",
+        rejected(),
     )
     yield (
         "After your changes, these files of the library use what it does not have:",

@@ -59,6 +59,12 @@ def unmerged() -> list[str]:
     return [path for path in found if path]
 
 
+def rejected() -> list[str]:
+    """The files with hunks that did not fit, as `--conflict rej` leaves them."""
+    found = os.fsdecode(git("ls-files", "--others", "-z", "--", "*.rej")).split("\0")
+    return [path for path in found if path]
+
+
 def merge(base: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     """Merge a team's changes into a new version. Returns the text, with conflict markers as Copier
     writes them, and whether it has none.

@@ -7,11 +7,12 @@ team's may use a name that the template's side no longer imports.
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from by_parts import merged_by_parts
-from git import content, git, mark_merged, unmerged
+from git import content, git, mark_merged, merge, unmerged
 from names import bound, with_lost_names
 from old_names import OldNames
 
@@ -31,14 +32,21 @@ class KeptFiles:
     joined: list[str] = field(default_factory=list)
     back: dict[str, list[str]] = field(default_factory=dict)
 
-    def settle(self) -> None:
-        """Merge by parts what Copier could not merge by lines, and give each file what it uses."""
-        for path in unmerged():
+    def settle(self, moved: Collection[str]) -> None:
+        """Merge by parts what Copier could not merge by lines, and give each file what it uses.
+
+        Args:
+            moved: the files whose conflict is with a file that has moved to them.
+        """
+        for path in sorted({*unmerged()}.difference(moved)):
             base, team, new = *self._sides(path), _in_index(path)
             if base is not None and team is not None and new is not None:
-                merged = merged_by_parts(path, base, team, new, self.names.package)
-                if merged is not None:
-                    Path(path).write_bytes(merged)
+                merged, is_clean = merge(base, team, new)  # without the CRLF of `core.autocrlf`
+                if not is_clean:
+                    by_parts = merged_by_parts(path, base, team, new, self.names.package)
+                    merged, is_clean = (merged, False) if by_parts is None else (by_parts, True)
+                Path(path).write_bytes(merged)
+                if is_clean:
                     mark_merged(path)
                     self.joined.append(path)
         conflicts = unmerged()

@@ -45,6 +45,7 @@ class MovedFiles:
     def carry(self) -> None:
         """Bring the changes to where the files are now."""
         for path in self._gone():
+            Path(f"{path}.rej").unlink(missing_ok=True)  # of `--conflict rej`
             base, team = (self.before / path).read_bytes(), content(self.team / path)
             to = self.names.moves.get(path)
             if team is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from campaigns import campaign
 from documents import Page
 from dotenv import dotenv_values
@@ -77,6 +78,34 @@ def databases(workspace: Workspace, server: Database) -> Iterator[dict[str, Data
         yield found
         for name in found:
             (workspace.root / name / ".env").unlink()
+
+
+def test_the_root_of_a_repository_has_the_checks_of_a_folder(workspace: Workspace) -> None:
+    company = workspace.root.parent / "company"
+    names = set()
+    for name in ("ci", "template"):
+        ours = yaml.safe_load((company / f".github/workflows/orders-{name}.yml").read_text())
+        theirs = yaml.safe_load((company / f"orders/.github/workflows/{name}.yml").read_text())
+        assert ours.pop("defaults") == {"run": {"working-directory": "orders"}}
+        names.add(ours.pop("name"))
+        branches = str(ours).count("orders-template-$version")
+        assert branches == str(theirs).count("template-$version")
+        theirs.pop("name")
+        assert str(ours).replace("orders-template-$", "template-$") == str(theirs)
+    assert names == {"orders CI", "orders Template"}
+    assert (company / ".github/dependabot.yml").exists()
+
+    hooks = yaml.safe_load((company / ".pre-commit-config.yaml").read_text())
+    assert (hooks["files"], hooks["exclude"]) == ("^orders/", "^orders/packages/")
+    entries = {hook["id"]: hook["entry"] for hook in hooks["repos"][0]["hooks"]}
+    assert entries == {
+        "ruff-check": "uv run --project orders ruff check --fix",  # gets files of the root
+        "ruff-format": "uv run --project orders ruff format",
+        "mypy": "uv run --directory orders mypy",
+        "revisions": "uv run --directory orders db lint",
+    }
+    [lint] = [hook for hook in hooks["repos"][0]["hooks"] if hook["id"] == "revisions"]
+    assert re.search(lint["files"], "orders/migrations/versions/2026_one.py")
 
 
 def test_the_services_share_one_copy_of_the_library(workspace: Workspace) -> None:

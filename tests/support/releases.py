@@ -52,7 +52,13 @@ class Updatable(Project):
         """`copier update` to a version."""
         options = ("--trust", *options) if trust else options
         return copier(
-            "update", "--defaults", f"--vcs-ref=v{version}", *options, cwd=self.path, ok=ok
+            "update",
+            "--defaults",
+            f"--vcs-ref=v{version}",
+            *options,
+            cwd=self.path,
+            ok=ok,
+            environment=self.environment,
         )
 
     def commit(self) -> None:
@@ -61,7 +67,12 @@ class Updatable(Project):
 
     def git(self, *arguments: str) -> str:
         """What a git command prints."""
-        return run("git", *arguments, cwd=self.path).stdout
+        return run("git", *arguments, cwd=self.path, environment=self.environment).stdout
+
+    def undo(self) -> None:
+        """Take an update back."""
+        self.git("reset", "--quiet", "--hard")
+        self.git("clean", "--quiet", "-d", "--force")
 
     @property
     def answers(self) -> dict[str, Any]:
@@ -205,8 +216,15 @@ def is_the_teams(path: str) -> bool:
     return any(Path("/", path).match(pattern) for pattern in TEAMS)
 
 
-def copier(*arguments: str | Path, cwd: Path, ok: bool = True) -> Finished:
-    """A command of Copier's."""
-    done = run(sys.executable, "-m", "copier", *arguments, cwd=cwd, ok=ok, environment=MEMORY)
-    assert "Traceback" not in said(done), said(done)
+def copier(
+    *arguments: str | Path,
+    cwd: Path,
+    ok: bool = True,
+    traceback: bool = False,
+    environment: dict[str, str] | None = None,
+) -> Finished:
+    """A command of Copier's. It may end in a traceback of its own only if a test expects one."""
+    command = (sys.executable, "-m", "copier", *arguments)
+    done = run(*command, cwd=cwd, ok=ok, environment=MEMORY | (environment or {}))
+    assert traceback or "Traceback" not in said(done), said(done)
     return done

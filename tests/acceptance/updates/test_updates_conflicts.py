@@ -1,11 +1,12 @@
 """Where both sides changed a line, a person chooses: in that file alone, and is told how."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 from campaigns import campaign
 from project import run
-from releases import Releases, Updatable
+from releases import WITHOUT_LIBRARY, WORKING_TREE, Releases, Updatable
 
 LATER = "999.1.0"
 
@@ -81,6 +82,28 @@ def settle(project: Updatable, path: str, choice: str) -> None:
     after = rest.split(">>>>>>> after updating\n")[1]
     file.write_text(before + choice + after)
     project.git("add", path)
+
+
+def test_rejected_lines_are_named(fork: Releases) -> None:
+    project = fork.made()
+    change(project.path / "alembic.ini", "timezone = UTC", "timezone = Europe/Berlin")
+    project.edit(".gitignore", "", "*.rej\n")
+    project.commit()
+    done = project.update(LATER, "--conflict", "rej")
+    [command] = [line for line in commands_of(done.stderr) if "rej" in line]
+    assert run(*shlex.split(command), cwd=project.path).stdout == "alembic.ini.rej\n"
+    assert "+timezone = Europe/Berlin" in project.read("alembic.ini.rej")
+
+
+def test_rejected_lines_of_moved_files_go_along(releases: Releases, tmp_path: Path) -> None:
+    project = releases.made(WITHOUT_LIBRARY).copy(tmp_path / "my-service")
+    project.edit("src/my_service/migrate/apply.py", "", "\n# ours\n")
+    project.edit("alembic.ini", "timezone = UTC", "timezone = Europe/Berlin")
+    project.commit()
+    done = project.update(WORKING_TREE, "--conflict", "rej")
+    assert (project.library / "runtime" / "apply.py").read_text().endswith("\n# ours\n")
+    assert [path.name for path in project.path.rglob("*.rej")] == ["alembic.ini.rej"]
+    assert "delete the *.rej:\n  alembic.ini.rej\n" in done.stderr
 
 
 def test_a_setting_of_the_teams_has_no_conflict(fork: Releases) -> None:

@@ -1,11 +1,19 @@
-"""What stands in an update's way is said in a sentence, and nothing has changed by then."""
+"""What stands in an update's way is said in a sentence, and nothing has changed by then. Where Copier's
+words name no cause, docs/how-to/update.md has them with the cause.
+"""
 
+import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from project import run, said
-from releases import OLDEST, Releases, Updatable
+from edit import edit
+from project import ROOT, run, said
+from releases import OLDEST, RELEASES, WORKING_TREE, Releases, Updatable, copier
+
+NEWEST = [*RELEASES][-1]
+PAGE = (ROOT / "docs" / "how-to" / "update.md").read_text()
 
 
 @pytest.fixture
@@ -69,3 +77,109 @@ def test_a_template_that_has_moved_is_named_anew_in_the_answers(
     assert project.files() | {".copier-answers.yml": b""} == releases.made().files() | {
         ".copier-answers.yml": b""
     }
+
+
+def causes(words: str) -> str:
+    """What the page says about words of Copier's: their rows of the table."""
+    rows = re.search(rf"^\| [^|]*{re.escape(words)}.*\n(?:\| \|.*\n)*", PAGE, re.MULTILINE)
+    assert rows, f"the page does not have {words!r}"
+    return rows[0]
+
+
+def refused(project: Updatable, words: str, cause: str, *options: str) -> None:
+    """An update that Copier refuses in these words, whose rows in the page name the cause."""
+    assert cause in causes(words)
+    command = ("update", "--defaults", *options)
+    done = copier(*command, cwd=project.path, ok=False, traceback=True)
+    assert done.returncode != 0
+    assert words in said(done)
+
+
+def give_away(repository: Path) -> str:
+    """Give a repository to another user, and tell what git then says of it."""
+    if os.geteuid() != 0:
+        pytest.skip("Only root can give a folder away")
+    for path in (repository, repository / ".git"):
+        os.chown(path, 65534, 65534)
+    return said(run("git", "status", cwd=repository, ok=False))
+
+
+def answer(project: Updatable, old: str, new: str) -> None:
+    """Edit the answers, and commit."""
+    edit(project.path / ".copier-answers.yml", old, new)
+    project.commit()
+
+
+def test_each_way_to_name_no_version_has_its_cause(releases: Releases, tmp_path: Path) -> None:
+    words, version = "Unknown revision", f"_commit: v{NEWEST}\n"
+    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    refused(project, words, "`--vcs-ref` does not exist", "--vcs-ref=v7.7.7")
+    answer(project, version, f"_commit: v{NEWEST}-3-g0123456\n")
+    refused(project, words, "uncommitted work")
+    answer(project, f"_commit: v{NEWEST}-3-g0123456\n", version)
+
+    source, clones = f"_src_path: {releases.repository}\n", {}
+    for name, option in (("shallow", "--depth=1"), ("without-tags", "--no-tags")):
+        clones[name] = f"_src_path: {tmp_path / name}\n"
+        address = f"file://{releases.repository}"
+        run("git", "clone", "--quiet", option, address, tmp_path / name, cwd=tmp_path)
+        answer(project, source, clones[name])
+        refused(project, words, "a shallow clone, or one without tags")
+        source = clones[name]
+    answer(project, source, "_src_path: .\n")
+    refused(project, words, "Copier takes the project itself for the template")
+
+    run("git", "fetch", "--quiet", "--tags", "--unshallow", cwd=tmp_path / "shallow")
+    answer(project, "_src_path: .\n", clones["shallow"])
+    project.update()
+
+
+def test_each_way_to_have_no_template_has_its_cause(releases: Releases, tmp_path: Path) -> None:
+    words = "Updating is only supported in git-tracked templates"
+    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    answer(project, f"_src_path: {releases.repository}\n", "_src_path: ../template\n")
+    refused(project, "Local template must be a directory", "`_src_path` is a relative path")
+
+    template = releases.fork(tmp_path).repository
+    answer(project, "_src_path: ../template\n", f"_src_path: {template}\n")
+    assert "dubious ownership" in give_away(template)
+    refused(project, words, '`git -C <path> status` says "dubious ownership"')
+
+
+def test_a_project_of_another_user_has_its_cause(releases: Releases, tmp_path: Path) -> None:
+    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    assert "dubious ownership" in give_away(project.path)
+    words = "Updating is only supported in git-tracked subprojects"
+    refused(project, words, '`git status` says "dubious ownership"')
+
+
+def test_each_way_to_have_no_answers_has_its_cause(releases: Releases, tmp_path: Path) -> None:
+    words = "Template not found"
+    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    answer(project, f"_commit: v{NEWEST}\n", "")
+    refused(project, "annot obtain old template references", "it has no `_commit`")
+    answer(project, "_src_path:", f"_commit: v{NEWEST}\n_src_path:")
+    project.update()
+    project.undo()
+
+    project.git("mv", ".copier-answers.yml", "answers.yml")
+    project.commit()
+    refused(project, words, "it has another name or place")
+    project.update(WORKING_TREE, "--answers-file", "answers.yml")
+    project.undo()
+
+    below = Updatable(project.path / "src", project.package)
+    refused(below, words, "no answers file in this folder")
+
+
+def test_what_was_changed_by_hand_is_written_into_the_answers(
+    releases: Releases, tmp_path: Path
+) -> None:
+    project = releases.made(OLDEST).copy(tmp_path / "my-service")
+    for path in ("pyproject.toml", "Dockerfile", ".github/workflows/ci.yml"):
+        text = project.read(path)
+        project.write(path, text.replace("3.11", "3.13").replace("py311", "py313"))
+    project.commit()
+    answer(project, "python_version: '3.11'", "python_version: '3.13'")
+    project.update()
+    assert project.conflicts() == {}

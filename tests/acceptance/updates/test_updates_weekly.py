@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from project import Finished, run, said
-from releases import Releases, Updatable
+from releases import Releases, Updatable, copier
 
 LATER = "999.1.0"
+ANSWERS = ".copier-answers.yml"
 
 # GitHub's program. It notes what it was asked to do, and keeps the pull request in a file.
 GH = """\
@@ -71,9 +72,9 @@ def fork(releases: Releases, tmp_path: Path) -> Releases:
     return releases.fork(tmp_path / "releases")
 
 
-def weekly(fork: Releases, project: Updatable, folder: Path) -> Weekly:
+def weekly(fork: Releases, project: Updatable, folder: Path, answers_file: str = ANSWERS) -> Weekly:
     """The workflow in a project that was copied from an address, and pushed to another."""
-    answers = project.path / ".copier-answers.yml"
+    answers = project.path / answers_file
     address = f"git+file://{fork.repository}"
     answers.write_text(answers.read_text().replace(str(fork.repository), address))
     project.commit()
@@ -84,7 +85,7 @@ def weekly(fork: Releases, project: Updatable, folder: Path) -> Weekly:
     gh.parent.mkdir()
     gh.write_text(GH)
     gh.chmod(0o755)
-    text = (fork.repository / "template/.github/workflows/template.yml").read_text()
+    text = project.read(".github/workflows/template.yml")
     return Weekly(project, origin, folder, yaml.safe_load(text)["jobs"]["update"])
 
 
@@ -161,10 +162,48 @@ def test_where_files_move_a_person_is_asked(fork: Releases, tmp_path: Path) -> N
 
 def test_a_folder_of_one_machine_is_no_address(fork: Releases, tmp_path: Path) -> None:
     job = weekly(fork, fork.made(), tmp_path)
-    answers = job.project.path / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace("git+file://", ""))
-    assert "a path on one machine" in said(job.step("look"))
-    assert job.output("look") == ""
+    answers = job.project.path / ANSWERS
+    text = answers.read_text()
+    for source in (f"{fork.repository}", "../template", "template", "~/template", "C:\\template"):
+        answers.write_text(text.replace(f"git+file://{fork.repository}", source))
+        assert f"copied from {source}, a path on one machine" in said(job.step("look"))
+        assert job.output("look") == ""
+
+
+def test_what_an_update_would_miss_is_said(fork: Releases, tmp_path: Path) -> None:
+    job = weekly(fork, fork.made(), tmp_path)
+    release_later(fork)
+    project = job.project
+    project.git("mv", "src/my_service/database/engine.py", "src/my_service/engine.py")
+    project.commit()
+    job.step("update")
+    body = (tmp_path / "body.md").read_text()
+    assert "    src/<package>/database/engine.py\n" in body
+    assert "If you moved" not in body
+
+    project.git("switch", "--quiet", "main")
+    project.git("mv", "src/my_service", "src/orders")
+    done = job.step("look", ok=False)
+    assert done.returncode != 0
+    assert "says that the package is src/my_service, which does not exist" in said(done)
+
+    project.git("rm", "--quiet", ANSWERS)
+    done = job.step("look", ok=False)
+    assert done.returncode != 0
+    assert f"::error::{ANSWERS} is missing" in said(done)
+
+
+def test_the_answers_may_be_in_another_file(fork: Releases, tmp_path: Path) -> None:
+    project, answers = tmp_path / "my-service", ".config/my answers.yml"
+    copier("copy", "--defaults", "--answers-file", answers, fork.repository, project, cwd=tmp_path)
+    job = weekly(fork, Updatable(project, "my_service"), tmp_path, answers)
+    release_later(fork)
+    job.step("look")
+    assert job.output("look") == "newer=yes\n"
+    job.step("update")
+    assert job.output("update") == f"branch=template-v{LATER}\n"
+    changed = job.project.git("diff", "--name-only", "main").splitlines()
+    assert changed == [answers, "alembic.ini"]
 
 
 def test_only_the_last_step_has_a_token(releases: Releases) -> None:
