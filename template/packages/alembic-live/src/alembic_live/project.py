@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from alembic_live.address import Address
-from alembic_live.alembic_ini import SECTION, add_to_path, read_ini, target_in, url_in
+from alembic_live.alembic_ini import SECTION, add_to_path, find_folders, read_ini, target_in, url_in
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.limits import Limits, PoolSize
@@ -251,9 +251,7 @@ class Project:
     @property
     def config(self) -> Config:
         """Alembic's configuration, read from the file each time."""
-        from alembic.config import Config
-
-        return Config(self.config_file, toml_file=self.folder / "pyproject.toml")
+        return config_of(self.config_file)
 
     @property
     def target(self) -> str:
@@ -284,6 +282,15 @@ class Project:
     def head_file(self) -> Path:
         """The file that names the newest revision."""
         return Path(self.script.dir) / HEAD_FILE
+
+
+def config_of(config_file: Path) -> Config:
+    """Alembic's configuration in an alembic.ini and in the pyproject.toml beside it."""
+    from alembic.config import Config
+
+    config = Config(config_file, toml_file=config_file.with_name("pyproject.toml"))
+    find_folders(config)
+    return config
 
 
 def load_project(config_file: Path) -> Project:
