@@ -39,7 +39,7 @@ def test_a_project_finds_the_alembic_ini_of_its_package(folder: Path) -> None:
 def test_the_alembic_ini_of_another_project_is_not_taken(folder: Path) -> None:
     install(folder, "brewery", ini="bakery")
     project = Project(metadata=MetaData(), models="brewery.tables")
-    with pytest.raises(ConfigurationError, match=r"no alembic\.ini in the package"):
+    with pytest.raises(ConfigurationError, match=r"no alembic\.ini in the package brewery"):
         assert project.config_file
 
 

@@ -17,6 +17,8 @@ _numbers = count()
 
 Write = Callable[..., str]
 
+SECOND = "path_separator = os\nversion_locations = %(here)s/PACKAGE/versions"
+
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
@@ -45,6 +47,26 @@ def test_every_module_of_a_package_is_imported_at_any_depth(write: Write) -> Non
     }
     assert expected <= set(sys.modules)
     assert set(model_modules(package)) == expected - {package}
+
+
+@pytest.mark.parametrize("versions", ["", SECOND])
+def test_a_history_in_the_package_is_no_model(write: Write, tmp_path: Path, versions: str) -> None:
+    """env.py runs a command when it is imported, and a revision may have models for its rows."""
+    row = "class Row(Base):\n    __tablename__ = 'rows'\n"
+    package = write(
+        models="", history__in__env="raise RuntimeError", history__in__versions__in__one=row
+    )
+    (tmp_path / package / "versions").mkdir()
+    (tmp_path / package / "versions" / "two.py").write_text(row)
+    ini = tmp_path / "alembic.ini"
+    location = f"script_location = %(here)s/{package}/history"
+    ini.write_text(f"[alembic]\n{location}\n{versions.replace('PACKAGE', package)}")
+    project = Project(metadata=MetaData(), models=package).located(ini)
+    if not versions:
+        (tmp_path / package / "versions" / "two.py").unlink()
+    load_models(project)
+    assert models_not_imported(project) == []
+    assert {name for name in sys.modules if "env" in name and name.startswith(package)} == set()
 
 
 def test_a_module_is_imported_alone(write: Write) -> None:

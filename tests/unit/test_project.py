@@ -16,6 +16,7 @@ from alembic_live import (
     load_project,
 )
 from alembic_live.alembic_ini import find_config_file
+from alembic_live.history.locations import folders_of
 from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, create_engine
 
 SETTINGS = {"DB_HOST": "h", "DB_PORT": 1, "DB_USER": "u", "DB_PASSWORD": "p", "DB_NAME": "n"}
@@ -188,6 +189,26 @@ def test_a_project_is_found_by_its_alembic_ini(folder: Path) -> None:
 def test_it_is_looked_for_where_alembic_looks(folder: Path, line: str) -> None:
     ini = written(folder, "[alembic]", line, *FOUND[1:], at="src")
     assert place(load_project(ini)) == EXPECTED
+
+
+@pytest.mark.parametrize("toml", [False, True])
+def test_relative_folders_of_revisions_are_found_from_elsewhere(
+    folder: Path, toml: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alembic looks in the current folder only; `alembic init` wrote such paths for years."""
+    locations = "script_location = db", "version_locations = db/one%%:db/two", "path_separator = os"
+    ini = written(folder, "[alembic]", *(() if toml else locations), *FOUND[1:])
+    if toml:
+        (folder / "pyproject.toml").write_text(
+            "[tool.alembic]\nscript_location = 'db'\nversion_locations = ['db/one%%', 'db/two']"
+        )
+    for each in ("db/one%", "db/two", "elsewhere/db"):
+        (folder / each).mkdir(parents=True)
+    (folder / "db" / "env.py").touch()
+    monkeypatch.chdir(folder / "elsewhere")  # its `db` has no env.py
+    script = load_project(ini).script
+    assert Path(script.dir) == folder / "db"
+    assert folders_of(script) == [folder / "db" / "one%", folder / "db" / "two"]
 
 
 REFUSED = {

@@ -222,6 +222,12 @@ def test_from_a_folder_below_the_settings_of_the_project_count(project: Project)
     assert head(project) == rev_in(project, "more")
 
 
+def test_a_relative_folder_is_found_from_a_folder_below(project: Project) -> None:
+    edit(project.path / "alembic.ini", "%(here)s/migrations", "migrations")
+    for words in (("status",), ("history",), ("upgrade", "head"), ("lint",)):
+        project.db(*words, cwd=project.models)
+
+
 def test_another_ini_file_is_read_where_it_is_named(project: Project) -> None:
     ini = project.path / "alembic.ini"
     text = ini.read_text()

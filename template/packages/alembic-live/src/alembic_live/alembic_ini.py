@@ -3,12 +3,17 @@
 import os
 import re
 import sys
+from collections.abc import Sequence
 from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError
 from configparser import Error as IniError
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alembic_live.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 INI = "alembic.ini"
 SECTION = "alembic_live"  # the library's section
@@ -134,6 +139,38 @@ def add_to_path(config_file: Path) -> None:
         # In front, also if it is there already: another project in the environment may have a
         # package of the same name.
         sys.path[:] = [path, *(each for each in sys.path if each != path)]
+
+
+def find_folders(config: "Config") -> None:
+    """Find relative folders of revisions from the folder of alembic.ini, if the current folder does
+    not have them. Alembic knows the current folder only.
+    """
+    assert config.config_file_name is not None
+    folder = Path(config.config_file_name).resolve().parent
+    script = config.get_alembic_option("script_location")
+    if script and (found := _beside(folder, script, "env.py")):
+        config.set_main_option("script_location", found.replace("%", "%%"))
+    versions = [str(each) for each in config.get_version_locations_list() or ()]
+    resolved = [_beside(folder, each) or each for each in versions]
+    if resolved != versions:
+        set_version_locations(config, resolved)
+
+
+def _beside(folder: Path, location: str, file: str = "") -> str | None:
+    """Where a relative folder is, if only `folder` has it."""
+    is_package = ":" in location
+    if is_package or Path(location).is_absolute() or Path(location, file).exists():
+        return None
+    return str(folder / location) if Path(folder, location, file).exists() else None
+
+
+def set_version_locations(config: "Config", folders: Sequence[str | Path]) -> None:
+    """Let Alembic read the revisions from these folders. Any character may be in their names."""
+    paths = config.get_prepend_sys_paths_list()
+    config.set_main_option("path_separator", "newline")
+    for name, values in (("version_locations", folders), ("prepend_sys_path", paths or ())):
+        if values:
+            config.set_main_option(name, "\n".join(map(str, values)).replace("%", "%%"))
 
 
 def _paths_in_pyproject(config_file: Path) -> list[str]:

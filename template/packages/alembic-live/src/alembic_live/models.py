@@ -3,7 +3,7 @@
 import re
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +15,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.sql.schema import SchemaItem
 
+from alembic_live.errors import ConfigurationError
+from alembic_live.internals.alembic import version_folders
 from alembic_live.internals.sqlalchemy import is_created
 from alembic_live.names import shorten_names
 from alembic_live.project import Project
@@ -30,9 +32,10 @@ def load_models(project: Project) -> None:
         CommandError: a module cannot be imported, a foreign key refers to a table that no model
             has, or a name is too long; the text names the place and the reason.
     """
+    history = history_folders(project)
     for name in project.models:
         _import(name)
-        for found in model_modules(name):
+        for found in model_modules(name, without=history):
             _import(found)
     try:
         for metadata in project.metadatas:
@@ -63,13 +66,31 @@ def is_view(table: SchemaItem) -> bool:
     return bool(getattr(table, "is_view", False) or table.info.get("is_view"))
 
 
-def model_modules(name: str) -> Iterator[str]:
-    """The modules in a package, at any depth; none for a module."""
+def history_folders(project: Project) -> list[Path]:
+    """The folders of env.py and of the revisions. They may be in the package of the models, and env.py
+    runs a command when it is imported.
+    """
+    try:
+        script = project.script
+    except (ConfigurationError, CommandError):  # a program's Project, without an alembic.ini
+        return []
+    return [folder.resolve() for folder in (Path(script.dir), *version_folders(script))]
+
+
+def model_modules(name: str, *, without: Collection[Path] = ()) -> Iterator[str]:
+    """The modules in a package, at any depth; none for a module.
+
+    Args:
+        name: the package or module.
+        without: folders whose modules are no models.
+    """
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return
     for folder in spec.submodule_search_locations:
         for path in sorted(Path(folder).rglob("*.py")):
+            if any(path.resolve().is_relative_to(other) for other in without):
+                continue
             parts = path.relative_to(folder).with_suffix("").parts
             if parts != ("__init__",):
                 yield ".".join([name, *(part for part in parts if part != "__init__")])

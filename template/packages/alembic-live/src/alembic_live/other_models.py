@@ -9,7 +9,7 @@ from types import ModuleType
 
 from sqlalchemy import MetaData, Table
 
-from alembic_live.models import folder_of, is_view, model_modules
+from alembic_live.models import folder_of, history_folders, is_view, model_modules
 from alembic_live.project import Project
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -47,13 +47,14 @@ def models_not_imported(project: Project) -> list[str]:
     packages that contain the model modules are searched.
     """
     named = (*project.models, *project.other_models)
+    history = history_folders(project)  # a revision may have models, to change rows with
     imported = {_file_of(module) for name in named for module in (name, *model_modules(name))}
     folders = {folder_of(name.partition(".")[0]) for name in project.models} - {None}
     return [
         f"{project.relative(path)}:{node.lineno} {node.name}"
         for folder in sorted(map(Path, filter(None, folders)))
         for path in sorted(folder.rglob("*.py"))
-        if path not in imported
+        if path not in imported and not any(path.resolve().is_relative_to(each) for each in history)
         for node in _classes_in(path)
         if _has_a_table(node)
     ]

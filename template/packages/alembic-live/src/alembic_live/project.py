@@ -13,6 +13,7 @@ from alembic_live.alembic_ini import (
     INI,
     SECTION,
     add_to_path,
+    find_folders,
     package_config_file,
     read_ini,
     target_in,
@@ -241,15 +242,16 @@ class Project:
         Raises:
             ConfigurationError: there is none.
         """
+        if self._config_file is None and self.models:
+            self._config_file = package_config_file(package := self.models[0].partition(".")[0])
+            if self._config_file is None:
+                raise ConfigurationError(
+                    f"There is no {INI} in the package {package}, nor in a folder above it. Name the "
+                    "file: load_project(Path(…)). A wheel can contain it: see docs/how-to/wheel.md of "
+                    "alembic-live."
+                )
         if self._config_file is None:
-            package = self.models[0].partition(".")[0] if self.models else ""
-            self._config_file = package_config_file(package) if package else None
-        if self._config_file is None:
-            raise ConfigurationError(
-                f"There is no {INI} in the package that has the models of {self!r}, nor in a folder "
-                "above it. Name the file: load_project(Path(…)). A wheel can contain it: see "
-                "docs/how-to/wheel.md of alembic-live."
-            )
+            raise ConfigurationError(f"This Project has no {INI} yet: load_project() gives it one.")
         return self._config_file
 
     @property
@@ -265,9 +267,7 @@ class Project:
     @property
     def config(self) -> Config:
         """Alembic's configuration, read from the file each time."""
-        from alembic.config import Config
-
-        return Config(self.config_file, toml_file=self.folder / "pyproject.toml")
+        return config_of(self.config_file)
 
     @property
     def target(self) -> str:
@@ -298,6 +298,15 @@ class Project:
     def head_file(self) -> Path:
         """The file that names the newest revision."""
         return Path(self.script.dir) / HEAD_FILE
+
+
+def config_of(config_file: Path) -> Config:
+    """Alembic's configuration in an alembic.ini and in the pyproject.toml beside it."""
+    from alembic.config import Config
+
+    config = Config(config_file, toml_file=config_file.with_name("pyproject.toml"))
+    find_folders(config)
+    return config
 
 
 def load_project(config_file: Path) -> Project:

@@ -13,12 +13,13 @@ from types import ModuleType
 from alembic_live.alembic_ini import (
     add_to_path,
     find_config_file,
+    find_folders,
     installed_config_files,
     why_unreadable,
 )
 from alembic_live.errors import ConfigurationError
 from alembic_live.interruption import ended_by_signals, exit_at_sigterm
-from alembic_live.project import load_project
+from alembic_live.project import config_of, load_project
 from alembic_live.terminal import end_stdout
 
 # For each command, its module and its help text. A module is imported only when its command runs.
@@ -203,7 +204,12 @@ def _installed_config_file(folder: Path) -> Path:
 
 def _run_alembic(words: Sequence[str]) -> int:
     """Run one of Alembic's commands. Errors go to stderr."""
-    from alembic.config import CommandLine
+    from alembic.config import CommandLine, Config
+
+    class _CommandLine(CommandLine):
+        def run_cmd(self, config: Config, options: Namespace) -> None:
+            find_folders(config)
+            super().run_cmd(config, options)
 
     wants_traceback = "--raiseerr" in words
     named = _named_in(words)
@@ -212,15 +218,22 @@ def _run_alembic(words: Sequence[str]) -> int:
         if not {"-h", "--help"} & set(words):
             config_file = _config_file(named)
             add_to_path(config_file)  # Alembic itself takes the current folder
-            words = words if named else ["--config", str(config_file), *words]
+            words = words if named else [*_options(config_file), *words]
         try:
-            CommandLine(prog="db").main(["--raiseerr", *words])
+            _CommandLine(prog="db").main(["--raiseerr", *words])
         except Exception as error:
             if config_file:
                 _explain_with_the_history(config_file, _command_in(words), error)
             raise
         return 0
     return 1
+
+
+def _options(config_file: Path) -> list[str]:
+    """The options that name an alembic.ini, and the pyproject.toml beside it."""
+    beside = config_file.with_name("pyproject.toml")
+    files = [config_file, beside] if beside.is_file() else [config_file]
+    return [f"--config={file}" for file in files]
 
 
 def _explain_with_the_history(config_file: Path, command: str | None, error: Exception) -> None:
@@ -230,7 +243,6 @@ def _explain_with_the_history(config_file: Path, command: str | None, error: Exc
         CommandError: a revision cannot be loaded, or there are several heads; the text names the file
             or says what to do.
     """
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
@@ -238,7 +250,7 @@ def _explain_with_the_history(config_file: Path, command: str | None, error: Exc
     from alembic_live.history.heads import advice_on
     from alembic_live.internals.alembic import is_about_several_heads
 
-    script = ScriptDirectory.from_config(Config(config_file))
+    script = ScriptDirectory.from_config(config_of(config_file))
     if _sentence(error) is None:
         require_sound(script)
     if is_about_several_heads(error):

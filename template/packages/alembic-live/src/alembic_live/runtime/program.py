@@ -17,6 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from alembic_live.address import Address
+from alembic_live.alembic_ini import set_version_locations
 from alembic_live.internals import alembic as internals
 from alembic_live.postgres.connection import CANCELLED, STEP, make_engine
 from alembic_live.project import Project
@@ -83,11 +84,7 @@ def run_command(
 
 def _use_folders(config: Config, versions: Sequence[Path]) -> None:
     """Let Alembic read the revisions from other folders than the project's."""
-    paths = config.get_prepend_sys_paths_list()
-    config.set_main_option("path_separator", "newline")
-    for name, values in (("version_locations", versions), ("prepend_sys_path", paths or ())):
-        if values:
-            config.set_main_option(name, "\n".join(map(str, values)).replace("%", "%%"))
+    set_version_locations(config, versions)
     config.set_section_option("post_write_hooks", "hooks", "")  # they are about the project's
 
 
