@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import quote
 
 from alembic_live.errors import ConfigurationError
@@ -41,11 +41,20 @@ class Address:
     sslrootcert: str = ""
     driver: str = "asyncpg"  # SQLAlchemy's name
     query: Mapping[str, str] = field(default_factory=dict)  # other parameters of the URL
+    options: Mapping[str, str] = field(default_factory=dict)  # of libpq, by the names in OPTIONS
     # Other connect_args, whose values may be equal and not compare so.
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     origin: str = field(
         default="", compare=False
     )  # where a URL or an engine is given; empty for the DB_* settings
+
+    OPTIONS: ClassVar = (
+        "application_name",
+        "channel_binding",
+        "connect_timeout",
+        "gssencmode",
+        "options",
+    )
 
     @classmethod
     def from_url(cls, url: URL | str, origin: str = "the URL of the database") -> Self:
@@ -108,6 +117,18 @@ class Address:
     def replaced(self, **changes: Any) -> Self:
         """The same address with those changes that are not empty."""
         return replace(self, **{name: value for name, value in changes.items() if value})
+
+    def require_options_of_driver(self) -> None:
+        """
+        Raises:
+            ConfigurationError: the driver does not support a value in `options`.
+        """
+        for name in ("channel_binding", "gssencmode"):
+            if self.driver == "asyncpg" and self.options.get(name) == "require":
+                raise ConfigurationError(
+                    f"{name} is require in {self.origin}, and asyncpg does not support it. Remove it, "
+                    "or use psycopg: set DB_DRIVER_ASYNC=psycopg."
+                )
 
     @property
     def socket_directory(self) -> str | None:
@@ -191,32 +212,39 @@ class Address:
             ConfigurationError: the root certificate cannot be read.
         """
         own = dict(self.arguments)
+        timeout = int(self.options.get("connect_timeout", CONNECT_TIMEOUT))
         if self.driver == "asyncpg":
             chosen = {
                 "ssl": tls_of(self.sslmode, self.sslrootcert, self.origin),
-                "timeout": CONNECT_TIMEOUT,
+                "timeout": timeout,
                 "connection_class": asyncpg_connection(),
                 **(_without_prepared_statements() if pooled else {}),
             }
-            settings = {**own.pop("server_settings", {}), **server_settings}
+            # The server reads `options` itself.
+            of_libpq = {
+                n: v for n, v in self.options.items() if n in ("application_name", "options")
+            }
+            settings = {**own.pop("server_settings", {}), **server_settings, **of_libpq}
             return self._unless_in_url(chosen) | own | {"server_settings": settings}
         arguments: dict[str, Any] = {
             "sslmode": self.sslmode,
-            "connect_timeout": CONNECT_TIMEOUT,
             **LIBPQ_OPTIONS,
+            **self.options,
+            "connect_timeout": timeout,
         }
         if pooled and self.driver == "psycopg":
             arguments["prepare_threshold"] = None
         options = dict(server_settings)
         if "application_name" in options:  # a parameter of libpq; poolers refuse `options`
-            arguments["application_name"] = options.pop("application_name")
+            name = options.pop("application_name")
+            arguments.setdefault("application_name", name)
         if self.sslrootcert:
             arguments["sslrootcert"] = self.sslrootcert
         elif self.sslmode == "verify-full":
             arguments["sslrootcert"] = "system"
         arguments = self._unless_in_url(arguments) | own
         if options:
-            given = own.get("options") or self.query.get("options", "")
+            given = own.get("options") or {**self.options, **self.query}.get("options", "")
             ours = [f"-c {key}={value}" for key, value in options.items()]
             arguments["options"] = " ".join(filter(None, [*ours, given]))
         return arguments

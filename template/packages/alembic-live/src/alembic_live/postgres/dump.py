@@ -40,6 +40,15 @@ BETWEEN_OBJECTS = re.compile(
 PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
+# libpq's variables for `Address.options`, without PG.
+_VARIABLES = {
+    "application_name": "APPNAME",
+    "channel_binding": "CHANNELBINDING",
+    "connect_timeout": "CONNECT_TIMEOUT",
+    "gssencmode": "GSSENCMODE",
+    "options": "OPTIONS",
+}
+
 
 class VersionTable(NamedTuple):
     """The table with the revisions of a database, which is no part of its schema."""
@@ -126,8 +135,9 @@ def _dump(address: Address, *options: str) -> str:
             capture_output=True,
             timeout=TIMEOUT,
             env=os.environ
+            | {f"PG{_VARIABLES[name]}": value for name, value in address.options.items()}
             | {
-                "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+                "PGCONNECT_TIMEOUT": address.options.get("connect_timeout", str(CONNECT_TIMEOUT)),
                 "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
                 "PGPASSWORD": address.password,
                 "PGSSLMODE": address.sslmode,

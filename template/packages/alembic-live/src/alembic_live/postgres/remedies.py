@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from alembic_live.database_url import NAME as DATABASE_URL
+
 ORIGIN = "alembic_live_origin"  # an engine's execution option with its Address.origin
 
 Kind = Literal["login", "name", "host", "tls", "pooler", "postgres", "running"]
@@ -72,9 +74,13 @@ def remedy(kind: Kind, origin: str) -> str:
         kind: the kind of problem.
         origin: the place where the address is set. Empty for the DB_* settings.
     """
-    return _OF_A_URL[kind].format(origin=origin) if origin else _OF_SETTINGS[kind]
+    if not origin or (kind == "pooler" and origin.startswith(DATABASE_URL)):
+        return _OF_SETTINGS[kind]
+    return _OF_A_URL[kind].format(origin=origin)
 
 
 def without_pooler(origin: str) -> str:
     """How to connect migrations without a pooler."""
-    return _POOLED_URL.format(origin=origin) if origin else _POOLED_SETTINGS
+    if not origin or origin.startswith(DATABASE_URL):
+        return _POOLED_SETTINGS
+    return _POOLED_URL.format(origin=origin)
