@@ -25,6 +25,8 @@ LAYERS = [
         "limits",
         "alembic_ini",
         "host",
+        "tls",
+        "passwords",
         "address",
         "database_url",
         "values",

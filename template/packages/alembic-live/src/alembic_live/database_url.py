@@ -1,16 +1,24 @@
-"""DATABASE_URL: the address in one value, as platforms provide it."""
+"""The address in one value: DATABASE_URL, as platforms provide it, or a service of libpq."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as IniError
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn, get_args
 from urllib.parse import unquote
 
-from alembic_live.address import DEFAULT_PORT, Address, SSLMode
+from alembic_live.address import DEFAULT_PORT, Address
 from alembic_live.host import require_host
 from alembic_live.printable import is_printable
+from alembic_live.tls import SSLMode
 
 NAME = "DATABASE_URL"
+SERVICE = "DB_SERVICE"
 ADDRESS = ("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME")
+REQUIRED = ("DB_HOST", "DB_PORT", "DB_USER", "DB_NAME")
 
 _DRIVERS: dict[str, dict[str, str]] = {
     "postgres": {},
@@ -29,6 +37,8 @@ _SETTINGS = {
     "dbname": "DB_NAME",
     "sslmode": "DB_SSLMODE",
     "sslrootcert": "DB_SSLROOTCERT",
+    "sslcert": "DB_SSLCERT",
+    "sslkey": "DB_SSLKEY",
 }
 _INSTEAD = {
     "pgbouncer": "set DB_POOLER=transaction instead",
@@ -44,15 +54,17 @@ _ENCODE = "Percent-encode the special characters of the password and of the othe
 
 @dataclass(frozen=True, slots=True)
 class DatabaseURL:
-    """What a DATABASE_URL says.
+    """What a DATABASE_URL, a service or both say.
 
     Attributes:
         values: the DB_* settings that it has a value for.
         options: the other parameters: those of libpq in `Address.options`.
+        origin: what people call it.
     """
 
     values: Mapping[str, str]
     options: Mapping[str, str]
+    origin: str = NAME
 
 
 def is_needed(given: Mapping[str, object]) -> bool:
@@ -61,7 +73,57 @@ def is_needed(given: Mapping[str, object]) -> bool:
     Args:
         given: the settings that have a value.
     """
-    return not all(given.get(name) for name in ADDRESS)
+    has_password = given.get("DB_PASSWORD") or given.get("DB_PASSWORD_COMMAND")
+    return not has_password or not all(given.get(name) for name in REQUIRED)
+
+
+def read_elsewhere(given: Mapping[str, str]) -> DatabaseURL | None:
+    """What DATABASE_URL and DB_SERVICE say, as far as they are given and needed.
+
+    Args:
+        given: the settings that have a value.
+
+    Raises:
+        ValueError: one of them is wrong; the text says which, and does not show a secret.
+    """
+    url, service = given.get(NAME), given.get(SERVICE)
+    if not is_needed(given) or not (url or service):
+        return None
+    of_service = read_service(service) if service else DatabaseURL({}, {}, NAME)
+    if not url:
+        return of_service
+    of_url = read_database_url(url)
+    return DatabaseURL(
+        {**of_service.values, **of_url.values}, {**of_service.options, **of_url.options}
+    )
+
+
+def read_service(name: str) -> DatabaseURL:
+    """A service in a file of libpq.
+
+    https://www.postgresql.org/docs/current/libpq-pgservice.html
+
+    Raises:
+        ValueError: it is not in the file, or has a parameter that one of the drivers does not
+            support.
+    """
+    with _said_of(SERVICE):
+        return replace(_checked(_service(name), {}), origin=SERVICE)
+
+
+def _service(name: str) -> dict[str, str]:
+    folder = os.environ.get("PGSYSCONFDIR")
+    paths = [Path(os.environ.get("PGSERVICEFILE") or "~/.pg_service.conf").expanduser()]
+    paths += [Path(folder, "pg_service.conf")] if folder else []
+    for path in paths:
+        parser = ConfigParser(interpolation=None, default_section="")
+        try:
+            parser.read(path, encoding="utf-8")
+        except (IniError, UnicodeDecodeError):
+            _refuse(f"{path} cannot be read")
+        if parser.has_section(name):
+            return dict(_parameter(*each) for each in parser.items(name))
+    _refuse(f"there is no service {name} in {' or '.join(map(str, paths))}")
 
 
 def read_database_url(url: str) -> DatabaseURL:
@@ -73,6 +135,11 @@ def read_database_url(url: str) -> DatabaseURL:
         ValueError: it is not the URL of a Postgres database, or has a parameter that one of the
             drivers does not support. The text does not show it.
     """
+    with _said_of(NAME):
+        return _read(url)
+
+
+def _read(url: str) -> DatabaseURL:
     scheme, separator, rest = url.strip().partition("://")
     driver = _DRIVERS.get(scheme.lower())
     if not separator or driver is None:
@@ -94,7 +161,10 @@ def read_database_url(url: str) -> DatabaseURL:
         "password": _decoded(password),
         "dbname": _decoded(name),
     }
-    return _checked({**parameters, **_parameters(query)}, driver)
+    given = {name: value for name, value in parameters.items() if value} | _parameters(query)
+    if service := given.pop("service", ""):
+        given = _service(service) | given
+    return _checked(given, driver)
 
 
 def _host_and_port(text: str) -> tuple[str, str]:
@@ -114,15 +184,20 @@ def _parameters(query: str) -> dict[str, str]:
         name, assigned, value = parameter.partition("=")
         if not assigned or not name.isidentifier():
             _refuse(f"a parameter of it is not name=value. {_ENCODE}")
-        if name == "ssl":  # as JDBC and asyncpg write it
-            name, value = "sslmode", {"true": "require", "false": "disable"}.get(value, value)
-        if name in _INSTEAD:
-            _refuse(f"its parameter {name} is not one of Postgres: {_INSTEAD[name]}")
-        if name not in _SETTINGS and name not in Address.OPTIONS:
-            known = ", ".join(sorted({*_SETTINGS, *Address.OPTIONS} - {"password"}))
-            _refuse(f"its parameter {name} is not supported. It takes {known}")
-        found[name] = _decoded(value)
+        name, value = _parameter(name, _decoded(value))
+        found[name] = value
     return found
+
+
+def _parameter(name: str, value: str) -> tuple[str, str]:
+    if name == "ssl":  # as JDBC and asyncpg write it
+        return "sslmode", {"true": "require", "false": "disable"}.get(value, value)
+    if name in _INSTEAD:
+        _refuse(f"its parameter {name} is not one of Postgres: {_INSTEAD[name]}")
+    if name not in _SETTINGS and name not in ("service", *Address.OPTIONS):
+        known = ", ".join(sorted({*_SETTINGS, "service", *Address.OPTIONS} - {"password"}))
+        _refuse(f"its parameter {name} is not supported. It takes {known}")
+    return name, value
 
 
 def _checked(parameters: Mapping[str, str], driver: Mapping[str, str]) -> DatabaseURL:
@@ -167,4 +242,12 @@ def _is_hex(text: str) -> bool:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{NAME}: {text}")
+    raise ValueError(text)
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
-from alembic_live.address import Address, SSLMode
-from alembic_live.database_url import NAME, is_needed, read_database_url
+from alembic_live.address import Address
+from alembic_live.database_url import read_elsewhere
 from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_host
+from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
+from alembic_live.tls import SSLMode
 from alembic_live.values import Values
 
 SECRETS_DIR = "/run/secrets"
@@ -39,12 +41,10 @@ def read_migration_address(env_file: Path) -> Address:
     for name, value in values.items():
         if not _CHECKS[name](value):
             raise UnsureError(name)
-    url = None
     try:
-        if NAME in values and is_needed(values):
-            url = read_database_url(values[NAME])
+        if url := read_elsewhere(values):
             values = {**url.values, **values}
-        return Values(values, url).migration_address
+        return Values(values, url, files_of(values, _secrets_dir())).migration_address
     except (ValueError, ConfigurationError):
         raise UnsureError("DatabaseSettings says what is wrong") from None
 
@@ -147,13 +147,17 @@ _is_time = _is_number(0, 86_400)
 # Every DB_* setting: those that do not matter here must be right as well.
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "DATABASE_URL": _is_password,
+    "DB_SERVICE": is_printable,
     "DB_HOST": _is_host,
     "DB_PORT": _is_port,
     "DB_USER": is_printable,
     "DB_PASSWORD": _is_password,
+    "DB_PASSWORD_COMMAND": _is_password,
     "DB_NAME": is_printable,
     "DB_SSLMODE": _is_one_of(*get_args(SSLMode)),
     "DB_SSLROOTCERT": is_printable,
+    "DB_SSLCERT": is_printable,
+    "DB_SSLKEY": is_printable,
     "DB_DRIVER_ASYNC": _is_one_of("asyncpg", "psycopg"),
     "DB_DRIVER_SYNC": _is_one_of("", "psycopg", "psycopg2"),
     "DB_MIGRATION_HOST": _is_host,

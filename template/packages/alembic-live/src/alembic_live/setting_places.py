@@ -8,11 +8,10 @@ from alembic_live.settings import DatabaseSettings
 def describe_places(settings: DatabaseSettings) -> str:
     """`DB_HOST, DB_PORT from .env; DB_PASSWORD from /run/secrets`. Values are not shown."""
     given, url = settings.given, settings.database_url
-    defaults = {name: field.default for name, field in type(settings).model_fields.items()}
-    places = {name: "the code" for name in given if getattr(settings, name) != defaults[name]}
+    places = dict.fromkeys(given, "the code")
     url_place = ""
     if url is not None:
-        places |= {name: NAME for name in url.values if url.values[name] == given.get(name)}
+        places |= {name: url.origin for name in url.values if url.values[name] == given.get(name)}
     try:
         for place, values in read_sources(settings.env_file()):
             places |= {name: place for name in values if values[name] == given.get(name)}
@@ -23,7 +22,7 @@ def describe_places(settings: DatabaseSettings) -> str:
     for name, place in places.items():
         by_place.setdefault(place, []).append(name)
     parts = [f"{', '.join(names)} from {place}" for place, names in by_place.items()]
-    if url is not None:
+    if url is not None and settings.DATABASE_URL:
         parts.append(f"{NAME} from {url_place or 'the code'}")
     elif url_place:
         parts.append(f"{NAME} in {url_place} is not read: the DB_* settings have the whole address")

@@ -20,12 +20,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alembic_live.address import Address, SSLMode
-from alembic_live.database_url import NAME, DatabaseURL, is_needed, read_database_url
+from alembic_live.address import Address
+from alembic_live.database_url import NAME, DatabaseURL, read_elsewhere
 from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_host
 from alembic_live.limits import Limits, PoolSize
+from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
+from alembic_live.tls import SSLMode
 from alembic_live.values import Values
 
 DEFAULT_SECRETS_DIR = "/run/secrets"
@@ -86,14 +88,18 @@ class DatabaseSettings(BaseSettings):
     )
 
     DATABASE_URL: SecretStr = SecretStr("")
+    DB_SERVICE: Plain = ""
 
     DB_HOST: Host = ""
     DB_PORT: Port | None = None
     DB_USER: Plain = ""
     DB_PASSWORD: Password = SecretStr("")
+    DB_PASSWORD_COMMAND: Password = SecretStr("")
     DB_NAME: Plain = ""
     DB_SSLMODE: SSLMode = "prefer"
     DB_SSLROOTCERT: Plain = ""
+    DB_SSLCERT: Plain = ""
+    DB_SSLKEY: Plain = ""
 
     DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
     DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
@@ -117,19 +123,25 @@ class DatabaseSettings(BaseSettings):
     DB_MIGRATION_AHEAD: Literal["fail", "warn"] = "fail"
 
     _url: DatabaseURL | None = PrivateAttr(default=None)
+    # A password may change while the service runs. Its file is known by what it has now.
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _fill_in_from_url(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """Take from DATABASE_URL what the DB_* settings leave out."""
+    def _complete(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Take from DATABASE_URL and the service what the DB_* settings leave out."""
         url = None
-        is_ours = cls.model_fields[NAME].annotation is SecretStr  # or a service's own field
-        if is_ours and isinstance(values, dict) and _plain(values.get(NAME)) and is_needed(values):
-            url = read_database_url(_plain(values[NAME]))
-            given = {name: values[name] for name in url.values if _plain(values.get(name))}
-            values = {**values, **url.values, **given}
+        if isinstance(values, dict):
+            plain = {name: _plain(value) for name, value in values.items()}
+            if cls.model_fields[NAME].annotation is not SecretStr:  # a service's own field
+                plain.pop(NAME, None)
+            url = read_elsewhere(plain)
+        if url is not None:
+            own = {name: values[name] for name in url.values if plain.get(name)}
+            values = {**values, **url.values, **own}
         self = validate(values)
         self._url = url
+        self._files = files_of(self.given, cls.secrets_dir())
         return self
 
     @classmethod
@@ -227,7 +239,13 @@ class DatabaseSettings(BaseSettings):
         """The DB_* settings that have a value, secrets included, as plain text."""
         names = [name for name in DatabaseSettings.model_fields if name.startswith("DB_")]
         given = {name: _plain(getattr(self, name)) for name in names}
-        return {name: value for name, value in given.items() if value}
+        defaults = DatabaseSettings.model_fields
+        return {
+            name: value
+            for name, value in given.items()
+            if value
+            and (name in self.model_fields_set or getattr(self, name) != defaults[name].default)
+        }
 
     @property
     def _values(self) -> Values:
@@ -235,6 +253,7 @@ class DatabaseSettings(BaseSettings):
         return Values(
             self.given,
             self._url,
+            self._files,
             f"in the environment, {f'in {file} (.env.example shows how), ' if file else ''}or as files "
             f"in {self.secrets_dir()}",
         )

@@ -1,13 +1,16 @@
 """The values of the DB_* settings, and the addresses that they are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from alembic_live.address import PACKAGES, Address
-from alembic_live.database_url import ADDRESS, NAME, DatabaseURL
+from alembic_live.database_url import ADDRESS, NAME, REQUIRED, DatabaseURL
 from alembic_live.errors import ConfigurationError
+from alembic_live.passwords import ChangingPassword, of_command, of_file
+from alembic_live.tls import SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +19,14 @@ class Values:
 
     Attributes:
         given: the values by the names of the settings, those of DATABASE_URL included.
-        url: what DATABASE_URL says, if it is read.
+        url: what DATABASE_URL or a service says, if it is read.
+        files: the files that passwords come from, by the names of the settings.
         places: where settings are looked for, as the end of a sentence.
     """
 
     given: Mapping[str, str]
     url: DatabaseURL | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
     places: str = "in the environment"
 
     @property
@@ -33,9 +38,18 @@ class Values:
                 contradict each other.
         """
         get = self.given.get
-        if missing := [name for name in ADDRESS if not get(name)]:
+        # Without a password, the server may know the user by the system, by a certificate or by a
+        # file of passwords. Who has set nothing yet needs one.
+        if not all(get(name) for name in REQUIRED):
+            has_another = get("DB_PASSWORD_COMMAND") or get("DB_SSLCERT")
+            names = REQUIRED if has_another else ADDRESS
+            missing = [name for name in names if not get(name)]
             are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-            url = f"{NAME} leaves {them} out" if self.url else f"{NAME} can hold all of them"
+            url = (
+                f"{self.url.origin} leaves {them} out"
+                if self.url
+                else f"{NAME} can hold all of them"
+            )
             raise ConfigurationError(
                 f"{_enumerate(missing)} {are} not set. Run `uv run db start` for a local Postgres (it "
                 f"fills in .env), or set {them} {self.places}. {url}."
@@ -45,17 +59,27 @@ class Values:
                 "DB_SSLMODE is verify-ca, which needs DB_SSLROOTCERT: the file with the "
                 "certificate that signed the server's. verify-full can use the system's."
             )
-        sslmode: Any = get("DB_SSLMODE") or "prefer"
+        sslmode: Any = get("DB_SSLMODE")
+        if get("DB_SSLROOTCERT") == SYSTEM:  # as libpq does it
+            sslmode = sslmode or "verify-full"
+            if sslmode not in ("verify-full", "disable"):
+                raise ConfigurationError(
+                    f"DB_SSLROOTCERT is {SYSTEM}, and DB_SSLMODE is {sslmode}. Set it to verify-full: "
+                    "the system's authorities certify every host."
+                )
         address = Address(
             host=self.given["DB_HOST"],
             port=int(self.given["DB_PORT"]),
             user=self.given["DB_USER"],
-            password=self.given["DB_PASSWORD"],
+            password=get("DB_PASSWORD", ""),
             name=self.given["DB_NAME"],
-            sslmode=sslmode,
+            sslmode=sslmode or "prefer",
             sslrootcert=get("DB_SSLROOTCERT", ""),
+            sslcert=get("DB_SSLCERT", ""),
+            sslkey=get("DB_SSLKEY", ""),
             driver=get("DB_DRIVER_ASYNC") or "asyncpg",
             options=self.url.options if self.url else {},
+            password_source=self._password_source("DB_PASSWORD"),
             origin=self._origin(),
         )
         address.require_options_of_driver()
@@ -84,8 +108,17 @@ class Values:
             password=get("DB_MIGRATION_PASSWORD"),
             driver=self._migration_driver(),
         )
+        if get("DB_MIGRATION_PASSWORD"):
+            source = self._password_source("DB_MIGRATION_PASSWORD")
+            address = replace(address, password_source=source)
         address.require_options_of_driver()
         return address
+
+    def _password_source(self, name: str) -> ChangingPassword | None:
+        if name in self.files:
+            return of_file(self.files[name])
+        command = self.given.get("DB_PASSWORD_COMMAND")
+        return of_command(command) if command and not self.given.get(name) else None
 
     def _migration_driver(self) -> str:
         sync = self.given.get("DB_DRIVER_SYNC")
@@ -108,7 +141,7 @@ class Values:
             for name in names
             if (value := self.given.get(name)) and (name, value) not in of_url
         ]
-        return f"{NAME} and the DB_* settings" if own else NAME
+        return f"{self.url.origin} and the DB_* settings" if own else self.url.origin
 
 
 def _enumerate(names: list[str]) -> str:

@@ -119,6 +119,7 @@ def read_drops(address: Address, *options: str, version_table: str = VERSION_TAB
 
 
 def _dump(address: Address, *options: str) -> str:
+    password = address.current_password()
     try:
         done = subprocess.run(
             [
@@ -139,10 +140,9 @@ def _dump(address: Address, *options: str) -> str:
             | {
                 "PGCONNECT_TIMEOUT": address.options.get("connect_timeout", str(CONNECT_TIMEOUT)),
                 "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
-                "PGPASSWORD": address.password,
-                "PGSSLMODE": address.sslmode,
-                "PGSSLROOTCERT": address.sslrootcert,
-            },
+                **({"PGPASSWORD": password} if password else {}),
+            }
+            | {f"PG{name.upper()}": value for name, value in address.tls.for_libpq.items()},
         )
     except subprocess.TimeoutExpired:
         raise CommandError(f"pg_dump did not finish within {TIMEOUT} s.") from None

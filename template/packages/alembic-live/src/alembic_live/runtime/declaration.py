@@ -147,9 +147,15 @@ def _difference(project: "Project", env_file: Path, url: "URL | None") -> str:
     names = [
         field.name
         for field in fields(plain)
-        if getattr(plain, field.name) != getattr(address, field.name)
+        if field.compare and getattr(plain, field.name) != getattr(address, field.name)
     ]
-    used = (url.host or url.query.get("host"), url.port, url.username, url.password, url.database)
+    used = (
+        url.host or url.query.get("host"),
+        url.port,
+        url.username,
+        url.password or "",
+        url.database,
+    )
     if used != (address.host, address.port, address.user, address.password, address.name):
         names.append("sqlalchemy.url")
     return ", ".join(names)
