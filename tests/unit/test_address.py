@@ -233,6 +233,47 @@ def test_sslmode_means_to_asyncpg_what_it_means_to_libpq(
         assert context == mode
 
 
+@pytest.mark.parametrize(
+    ("mode", "for_libpq"),
+    [
+        ("disable", "disable"),
+        ("allow", "require"),
+        ("prefer", "require"),
+        ("verify-ca", "verify-ca"),
+    ],
+)
+def test_a_client_certificate_needs_tls(mode: Any, for_libpq: str, tmp_path: Path) -> None:
+    import trustme
+
+    certificate = tmp_path / "both.pem"
+    trustme.CA().issue_cert("me").private_key_and_cert_chain_pem.write_to_path(certificate)
+    address = Address("h", 1, "u", "", "n", mode, sslcert=str(certificate))
+    given = address.connect_args({})["ssl"]
+    if mode == "disable":
+        assert given == "disable"
+    else:
+        assert given.verify_mode is (ssl.CERT_REQUIRED if mode == "verify-ca" else ssl.CERT_NONE)
+    libpq = address.replaced(driver="psycopg").connect_args({})
+    assert libpq["sslmode"] == for_libpq
+    assert libpq.get("sslcert") == (None if mode == "disable" else str(certificate))
+
+
+def test_a_client_certificate_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as keys
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+    key = tmp_path / "encrypted.key"
+    key.write_bytes(
+        generate_private_key(SECP256R1()).private_bytes(
+            keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.BestAvailableEncryption(b"hunter2")
+        )
+    )
+    for path in ("/nowhere/me.crt", str(key)):
+        address = Address("h", 1, "u", "", "n", sslcert=path, sslkey=str(key))
+        with pytest.raises(ConfigurationError, match=f"DB_SSLCERT is {path} and DB_SSLKEY is "):
+            address.connect_args({})
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_root_certificate_that_cannot_be_read_is_a_sentence(
     content: str | None, tmp_path: Path

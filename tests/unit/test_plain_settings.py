@@ -82,10 +82,14 @@ def one_line() -> st.SearchStrategy[str]:
 
 
 VALUES = {
+    "URL": ["postgres://u:p@h/n", "postgresql+psycopg://a%40b:p@/n?host=/run", "mysql://x", "h/n"],
     "HOST": ["db.example.com", "10.0.0.1", "::1", "[::1]", "/run/postgresql", "a:5432", "é", "."],
     "PORT": ["5432", "1", "65535", "65536", "0", "05432", " 5432", "5_432", "5432.0", "+1", "٣"],
+    "SERVICE": ["nowhere", "a\tb"],
+    "SSLCERT": ["/me.crt", "a\tb"],
+    "SSLKEY": ["/me.key"],
     "SSLMODE": ["disable", "prefer", "require", "verify-ca", "verify-full", "Require", "maybe"],
-    "SSLROOTCERT": ["/etc/root.crt", "a\tb"],
+    "SSLROOTCERT": ["/etc/root.crt", "system", "a\tb"],
     "DRIVER_ASYNC": ["asyncpg", "psycopg", "psycopg2"],
     "DRIVER_SYNC": ["psycopg", "psycopg2", "asyncpg"],
     "POOLER": ["none", "session", "transaction", "TRANSACTION"],
@@ -209,6 +213,8 @@ USUAL: dict[str, Sources] = {
             "DB_MIGRATION_LOCK_WAIT": "0.5",
         }
     ),
+    "a URL": Sources({"DATABASE_URL": "postgres://u:p%40@h/n?sslmode=require", "DB_NAME": "m"}),
+    "no password": Sources(COMPLETE | {"DB_PASSWORD": "", "DB_SSLCERT": "/me.crt"}),
     "empty values": Sources(COMPLETE | {"DB_SSLMODE": "", "DB_MIGRATION_HOST": ""}, None, {}),
 }
 
@@ -224,6 +230,9 @@ def test_it_takes_what_services_are_usually_given(sources: Sources, tmp_path: Pa
 
 UNUSUAL: dict[str, Mapping[str, str]] = {
     "no host": {"DB_HOST": ""},
+    "weak verification": {"DB_SSLROOTCERT": "system", "DB_SSLMODE": "require"},
+    "an unknown service": {"DB_HOST": "", "DB_SERVICE": "nowhere"},
+    "a wrong URL": {"DB_HOST": "", "DATABASE_URL": "mysql://h"},
     "a wrong port": {"DB_PORT": "abc"},
     "a wrong number": {"DB_MIGRATION_LOCK_TIMEOUT": "soon"},
     "a wrong choice": {"DB_MIGRATION_AHEAD": "maybe"},

@@ -173,6 +173,34 @@ def test_a_driver_that_is_not_installed(
     )
 
 
+def test_the_authorities_of_the_system_verify_the_host_too() -> None:
+    assert load(DB_SSLROOTCERT="system").address.sslmode == "verify-full"
+    assert load(DB_SSLROOTCERT="system", DB_SSLMODE="disable").address.sslmode == "disable"
+    for mode in ("prefer", "require", "verify-ca"):
+        text = refusal(DB_SSLROOTCERT="system", DB_SSLMODE=mode)
+        assert f"DB_SSLROOTCERT is system, and DB_SSLMODE is {mode}. Set it to verify-full" in text
+
+
+def test_a_password_is_not_required() -> None:
+    for more in ({}, {"DB_PASSWORD_COMMAND": "true"}, {"DB_SSLCERT": "/me.crt"}):
+        assert load(DB_PASSWORD="", **more).address.password == ""
+    assert "DB_HOST is not set" in refusal(DB_HOST="", DB_PASSWORD="", DB_PASSWORD_COMMAND="true")
+
+
+def test_a_service_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    with pytest.raises(ConfigurationError, match=f"DB_SERVICE: there is no service x in {file}"):
+        DatabaseSettings.load(DB_SERVICE="x")
+    file.write_text("[x]\nhost=h\nuser=%(u)s\nkeepalives=1\n")
+    with pytest.raises(ConfigurationError, match="DB_SERVICE: its parameter keepalives is not"):
+        DatabaseSettings.load(DB_SERVICE="x")
+    file.write_text("[x]\nhost=h\nuser=%(u)s\n[y]\nhost=other\n")
+    settings = DatabaseSettings.load(DATABASE_URL="postgres://:p@:7/n?service=x")
+    assert settings.address == Address("h", 7, "%(u)s", "p", "n")
+    assert "hunter2" not in refusal(DB_PASSWORD="", DATABASE_URL="postgres://u:hunter2@h/n?x=1")
+
+
 def test_migrations_have_an_address_of_their_own() -> None:
     settings = load(
         DB_MIGRATION_HOST="other", DB_MIGRATION_PORT=2, DB_MIGRATION_USER="owner",

@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from campaigns import campaign
@@ -73,6 +74,30 @@ def test_migrations_may_use_another_address_than_the_application(
             DB_MIGRATION_PASSWORD=database.password,
         ).alembic("upgrade", "head")
         assert owner_of_notes(database) == database.user
+
+
+@driver
+def test_a_database_url_leads_everything_to_the_database(
+    drivers: dict[str, Project], server: Database, driver: str
+) -> None:
+    with owner(server, f"url_{driver} {EVERYTHING[:20]}", EVERYTHING) as database:
+        user, password, host = (
+            quote(value, safe="") for value in (database.user, database.password, database.host)
+        )
+        url = f"postgres://{user}:{password}@{host}:{database.port}/{quote(database.name, safe='')}"
+        project = drivers[driver].given(
+            DATABASE_URL=f"{url}?sslmode=prefer&connect_timeout=7&options=-csearch_path%3Dpublic",
+        )
+        project.db("migrate")
+        assert owner_of_notes(database) == database.user
+        assert "nothing to do" in said(project.db("migrate"))
+        found = project.db("doctor").stdout
+        assert (
+            "DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSLMODE from DATABASE_URL" in found
+        )
+        wrong = project.given(DATABASE_URL=url.replace(password, "wrong")).db("status", ok=False)
+        assert "Check the user and the password in DATABASE_URL." in said(wrong)
+        assert database.password not in said(wrong) + found
 
 
 @driver

@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 from urllib.parse import quote
 
 from alembic_live.errors import ConfigurationError
 from alembic_live.keepalive import LIBPQ_OPTIONS, asyncpg_connection
+from alembic_live.passwords import ChangingPassword
+from alembic_live.tls import TLS, SSLMode
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
-
-SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONNECT_TIMEOUT = 10  # seconds
@@ -41,11 +41,24 @@ class Address:
     sslrootcert: str = ""
     driver: str = "asyncpg"  # SQLAlchemy's name
     query: Mapping[str, str] = field(default_factory=dict)  # other parameters of the URL
+    options: Mapping[str, str] = field(default_factory=dict)  # of libpq, by the names in OPTIONS
     # Other connect_args, whose values may be equal and not compare so.
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    sslcert: str = ""  # of the client, to log in with
+    sslkey: str = ""
+    # Is asked for the password of each connection, instead of `password`.
+    password_source: ChangingPassword | None = field(default=None, repr=False, compare=False)
     origin: str = field(
         default="", compare=False
     )  # where a URL or an engine is given; empty for the DB_* settings
+
+    OPTIONS: ClassVar = (
+        "application_name",
+        "channel_binding",
+        "connect_timeout",
+        "gssencmode",
+        "options",
+    )
 
     @classmethod
     def from_url(cls, url: URL | str, origin: str = "the URL of the database") -> Self:
@@ -94,6 +107,8 @@ class Address:
             name=parsed.database or os.environ.get("PGDATABASE", "") or user,
             sslmode=sslmode,
             sslrootcert=query.pop("sslrootcert", ""),
+            sslcert=query.pop("sslcert", ""),
+            sslkey=query.pop("sslkey", ""),
             driver=driver,
             query=query,
             origin=origin,
@@ -108,6 +123,31 @@ class Address:
     def replaced(self, **changes: Any) -> Self:
         """The same address with those changes that are not empty."""
         return replace(self, **{name: value for name, value in changes.items() if value})
+
+    def require_options_of_driver(self) -> None:
+        """
+        Raises:
+            ConfigurationError: the driver does not support a value in `options`.
+        """
+        for name in ("channel_binding", "gssencmode"):
+            if self.driver == "asyncpg" and self.options.get(name) == "require":
+                raise ConfigurationError(
+                    f"{name} is require in {self.origin}, and asyncpg does not support it. Remove it, "
+                    "or use psycopg: set DB_DRIVER_ASYNC=psycopg."
+                )
+
+    def current_password(self) -> str:
+        """The password for a new connection; empty if there is none.
+
+        Raises:
+            ConfigurationError: what is asked for it does not have it.
+        """
+        return self.password_source.for_address(self) if self.password_source else self.password
+
+    @property
+    def tls(self) -> TLS:
+        """How connections are encrypted."""
+        return TLS(self.sslmode, self.sslrootcert, self.sslcert, self.sslkey, self.origin)
 
     @property
     def socket_directory(self) -> str | None:
@@ -191,32 +231,35 @@ class Address:
             ConfigurationError: the root certificate cannot be read.
         """
         own = dict(self.arguments)
+        timeout = int(self.options.get("connect_timeout", CONNECT_TIMEOUT))
         if self.driver == "asyncpg":
             chosen = {
-                "ssl": tls_of(self.sslmode, self.sslrootcert, self.origin),
-                "timeout": CONNECT_TIMEOUT,
+                "ssl": self.tls.for_asyncpg,
+                "timeout": timeout,
                 "connection_class": asyncpg_connection(),
                 **(_without_prepared_statements() if pooled else {}),
             }
-            settings = {**own.pop("server_settings", {}), **server_settings}
+            # The server reads `options` itself.
+            of_libpq = {
+                n: v for n, v in self.options.items() if n in ("application_name", "options")
+            }
+            settings = {**own.pop("server_settings", {}), **server_settings, **of_libpq}
             return self._unless_in_url(chosen) | own | {"server_settings": settings}
         arguments: dict[str, Any] = {
-            "sslmode": self.sslmode,
-            "connect_timeout": CONNECT_TIMEOUT,
+            **self.tls.for_libpq,
             **LIBPQ_OPTIONS,
+            **self.options,
+            "connect_timeout": timeout,
         }
         if pooled and self.driver == "psycopg":
             arguments["prepare_threshold"] = None
         options = dict(server_settings)
         if "application_name" in options:  # a parameter of libpq; poolers refuse `options`
-            arguments["application_name"] = options.pop("application_name")
-        if self.sslrootcert:
-            arguments["sslrootcert"] = self.sslrootcert
-        elif self.sslmode == "verify-full":
-            arguments["sslrootcert"] = "system"
+            name = options.pop("application_name")
+            arguments.setdefault("application_name", name)
         arguments = self._unless_in_url(arguments) | own
         if options:
-            given = own.get("options") or self.query.get("options", "")
+            given = own.get("options") or {**self.options, **self.query}.get("options", "")
             ours = [f"-c {key}={value}" for key, value in options.items()]
             arguments["options"] = " ".join(filter(None, [*ours, given]))
         return arguments
@@ -255,31 +298,6 @@ def driver_of(url: URL, origin: str) -> str:
             f"it with `uv add '{PACKAGES[driver]}'`, or name another one: {wanted}."
         )
     return driver
-
-
-def tls_of(sslmode: SSLMode, sslrootcert: str, origin: str = "") -> Any:
-    """The ssl.SSLContext that verifies the server's certificate; the mode itself if none does.
-
-    https://www.postgresql.org/docs/current/libpq-ssl.html: with a root certificate, `require`
-    verifies the certificate as `verify-ca` does.
-
-    Raises:
-        ConfigurationError: the root certificate cannot be read.
-    """
-    verifies = sslmode in ("verify-ca", "verify-full")
-    if not verifies and not (sslmode == "require" and sslrootcert):
-        return sslmode
-    import ssl  # slow to import, and unencrypted connections do not need it
-
-    try:
-        context = ssl.create_default_context(cafile=sslrootcert or None)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{f'sslrootcert in {origin}' if origin else 'DB_SSLROOTCERT'} is {sslrootcert}, which is "
-            f"not a file of certificates: {error}"
-        ) from error
-    context.check_hostname = sslmode == "verify-full"
-    return context
 
 
 def _without_prepared_statements() -> dict[str, Any]:

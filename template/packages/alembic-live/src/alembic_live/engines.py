@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic_live.address import DEFAULT_PORT, Address, driver_of
@@ -10,6 +12,8 @@ from alembic_live.errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+_ADDRESS = "alembic_live_address"  # an engine's execution option with its Address
 
 
 def address_of(engine: Engine | AsyncEngine, origin: str) -> Address:
@@ -29,6 +33,9 @@ def address_of(engine: Engine | AsyncEngine, origin: str) -> Address:
     from sqlalchemy import Engine as SyncEngine
 
     sync = engine if isinstance(engine, SyncEngine) else engine.sync_engine
+    known = sync.get_execution_options().get(_ADDRESS)
+    if isinstance(known, Address):  # its password is asked for when it connects
+        return replace(known, origin=origin)
     driver = driver_of(sync.url, origin)
     arguments = _arguments_of(sync, origin)
     arguments.pop("context", None)  # psycopg's adapters, which each engine has for itself
@@ -49,10 +56,57 @@ def address_of(engine: Engine | AsyncEngine, origin: str) -> Address:
         name=name or "",
         sslmode=arguments.pop("sslmode", ssl if isinstance(ssl, str) else "require"),
         sslrootcert=arguments.pop("sslrootcert", ""),
+        sslcert=arguments.pop("sslcert", ""),
+        sslkey=arguments.pop("sslkey", ""),
         driver=driver,
         arguments=arguments,
         origin=origin,
     )
+
+
+def ask_for_passwords(engine: Engine, address: Address) -> None:
+    """Let an engine ask for the password of each new connection, if the address says so. If the
+    server refuses a password that was kept, it is asked for once more.
+    """
+    source = address.password_source
+    if source is None:
+        return
+    from sqlalchemy import Dialect, event
+
+    from alembic_live.internals.sqlalchemy import wait_for
+
+    engine.update_execution_options(**{_ADDRESS: address})
+
+    def ask(dialect: Dialect) -> str:
+        if dialect.is_async:  # a command takes its time, and the loop goes on meanwhile
+            return wait_for(asyncio.to_thread(source.for_address, address))
+        return source.for_address(address)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _record: object, args: Any, arguments: Any) -> Any:
+        arguments["password"] = ask(dialect)
+        try:
+            return dialect.connect(*args, **arguments)
+        except Exception as error:
+            if not _is_refused_login(error):
+                raise
+            source.forget(arguments["password"])
+            password = ask(dialect)
+            if password == arguments["password"]:
+                raise
+            arguments["password"] = password
+        return dialect.connect(*args, **arguments)
+
+
+def knows_password(engine: Engine) -> bool:
+    """Whether an engine has a password, or asks for one."""
+    return bool(engine.url.password or engine.get_execution_options().get(_ADDRESS))
+
+
+def _is_refused_login(error: Exception) -> bool:
+    """https://www.postgresql.org/docs/current/errcodes-appendix.html; libpq has no code for it."""
+    code = getattr(error, "sqlstate", None) or ""
+    return str(code).startswith("28") or "authentication failed" in str(error)
 
 
 class _CapturedError(Exception):

@@ -7,13 +7,17 @@ them over random environments, `.env` files and secrets.
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from alembic_live.address import Address, SSLMode
+from alembic_live.address import Address
+from alembic_live.database_url import read_elsewhere
+from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_host
+from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
+from alembic_live.tls import SSLMode
+from alembic_live.values import Values
 
 SECRETS_DIR = "/run/secrets"
 
@@ -37,45 +41,41 @@ def read_migration_address(env_file: Path) -> Address:
     for name, value in values.items():
         if not _CHECKS[name](value):
             raise UnsureError(name)
-    get = values.get
-    required = [get(f"DB_{name}", "") for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")]
-    if not all(required):
-        raise UnsureError("a setting is missing")
-    migration_host, migration_port = get("DB_MIGRATION_HOST"), get("DB_MIGRATION_PORT")
-    if get("DB_POOLER") == "transaction" and not (migration_host or migration_port):
-        raise UnsureError("only the pooler's address is known")
-    sslmode: Any = get("DB_SSLMODE", "prefer")
-    if sslmode == "verify-ca" and not get("DB_SSLROOTCERT"):
-        raise UnsureError("DB_SSLROOTCERT is missing")
-    driver = get("DB_DRIVER_SYNC") or get("DB_DRIVER_ASYNC", "asyncpg")
-    if find_spec(driver) is None:
-        raise UnsureError(driver)
-    host, port, user, password, name = required
-    return Address(
-        host=migration_host or host,
-        port=int(migration_port or port),
-        user=get("DB_MIGRATION_USER") or user,
-        password=get("DB_MIGRATION_PASSWORD") or password,
-        name=name,
-        sslmode=sslmode,
-        sslrootcert=get("DB_SSLROOTCERT", ""),
-        driver=driver,
-    )
+    try:
+        if url := read_elsewhere(values):
+            values = {**url.values, **values}
+        return Values(values, url, files_of(values, _secrets_dir())).migration_address
+    except (ValueError, ConfigurationError):
+        raise UnsureError("DatabaseSettings says what is wrong") from None
+
+
+def read_sources(env_file: Path | None) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each place of settings, with the values in it by their names in capitals. The environment
+    comes last: it overrides the `.env` file, which overrides the secrets.
+
+    Raises:
+        UnsureError: a file or a folder is unusual.
+        OSError: a file cannot be read.
+        UnicodeDecodeError: a file is not UTF-8.
+    """
+    yield str(_secrets_dir()), dict(_secrets())
+    if env_file is not None:
+        yield str(env_file), _known(_env_file(env_file))
+    yield "the environment", _known(os.environ)
 
 
 def _values(env_file: Path) -> dict[str, str]:
-    """The values by their names in capitals. The environment comes before the `.env` file, and that
-    before the secrets.
-    """
-    values = dict(_secrets())
-    for source in (_env_file(env_file), os.environ):
-        # Names in small letters count too; where both are there, the later one does.
-        given = {name.lower(): value for name, value in source.items() if value != ""}
-        for name in _CHECKS:
-            value = given.get(name.lower())
-            if value is not None:
-                values[name] = value
+    values: dict[str, str] = {}
+    for _place, given in read_sources(env_file):
+        values |= given
     return values
+
+
+def _known(source: Mapping[str, str | None]) -> dict[str, str]:
+    # Names in small letters count too; where both are there, the later one does.
+    given = {name.lower(): value for name, value in source.items() if value != ""}
+    found = {name: given.get(name.lower()) for name in _CHECKS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _env_file(path: Path) -> Mapping[str, str | None]:
@@ -88,8 +88,12 @@ def _env_file(path: Path) -> Mapping[str, str | None]:
     return dotenv_values(path, encoding="utf-8")
 
 
+def _secrets_dir() -> Path:
+    return Path(os.environ.get("SECRETS_DIR", SECRETS_DIR))
+
+
 def _secrets() -> Iterator[tuple[str, str]]:
-    folder = Path(os.environ.get("SECRETS_DIR", SECRETS_DIR))
+    folder = _secrets_dir()
     if not folder.is_dir():
         if "SECRETS_DIR" in os.environ:
             raise UnsureError("SECRETS_DIR")
@@ -142,13 +146,18 @@ _is_time = _is_number(0, 86_400)
 
 # Every DB_* setting: those that do not matter here must be right as well.
 _CHECKS: dict[str, Callable[[str], bool]] = {
+    "DATABASE_URL": _is_password,
+    "DB_SERVICE": is_printable,
     "DB_HOST": _is_host,
     "DB_PORT": _is_port,
     "DB_USER": is_printable,
     "DB_PASSWORD": _is_password,
+    "DB_PASSWORD_COMMAND": _is_password,
     "DB_NAME": is_printable,
     "DB_SSLMODE": _is_one_of(*get_args(SSLMode)),
     "DB_SSLROOTCERT": is_printable,
+    "DB_SSLCERT": is_printable,
+    "DB_SSLKEY": is_printable,
     "DB_DRIVER_ASYNC": _is_one_of("asyncpg", "psycopg"),
     "DB_DRIVER_SYNC": _is_one_of("", "psycopg", "psycopg2"),
     "DB_MIGRATION_HOST": _is_host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
@@ -22,6 +23,7 @@ from alembic_live.alembic_ini import (
 from alembic_live.engines import address_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.limits import Limits, PoolSize
+from alembic_live.passwords import Answer, of_function
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -56,6 +58,7 @@ class Project:
         engine: Callable[[], Engine | AsyncEngine] | None = None,
         limits: Limits | None = None,
         pooler: Pooler | None = None,
+        password: Callable[[Address], Answer] | None = None,
         name: str = "",
     ) -> None:
         """
@@ -71,6 +74,9 @@ class Project:
             engine: a function that returns an engine for migrations. Its pool is not used.
             limits: the limits of a migration. Default: those of the settings, else `Limits()`.
             pooler: the mode of a pooler between migrations and the server. Default: DB_POOLER.
+            password: a function that returns the password for an address, where neither the settings
+                nor the URL have one; or a pair of it and the seconds for which it can be kept. Each
+                new connection asks it, in a thread if the driver is async.
             name: what connections are called in pg_stat_activity. Default: the package of the models.
         """
         if sum(given is not None for given in (settings, url, engine)) > 1:
@@ -88,6 +94,7 @@ class Project:
         self.limits = limits or (settings.limits if settings else Limits())
         self.pool = settings.pool if settings else PoolSize()
         self.pooler: Pooler = pooler or (settings.DB_POOLER if settings else "")
+        self.password = password and of_function(password)
         self.name = name or (self.models[0].partition(".")[0] if self.models else "alembic")
         self._config_file: Path | None = None
         self._address: Address | None = None
@@ -158,16 +165,19 @@ class Project:
         if self._address is not None:
             return self._address
         if self.settings is not None:
-            return self.settings.migration_address
+            return self._with_password(self.settings.migration_address)
         if self.engine is not None:
             return address_of(self.make_engine(), "Project(engine=…)")
         if self.url is not None:
             origin = "the URL of Project(url=…)"
             url = _called(self.url, origin) if callable(self.url) else self.url
-            return Address.from_url(url, origin)
-        return Address.from_url(
-            url_in(self.config_file), f"sqlalchemy.url in {self.config_file.name}"
-        )
+            return self._with_password(Address.from_url(url, origin))
+        origin = f"sqlalchemy.url in {self.config_file.name}"
+        return self._with_password(Address.from_url(url_in(self.config_file), origin))
+
+    def _with_password(self, address: Address) -> Address:
+        known = address.password or address.password_source
+        return address if known else replace(address, password_source=self.password)
 
     def make_engine(self) -> Engine | AsyncEngine:
         """What the function in `engine` returns.
@@ -185,7 +195,9 @@ class Project:
         Raises:
             ConfigurationError: it is not known; the text says what is missing.
         """
-        return self.settings.address if self.settings else self.migration_address
+        if self.settings is None:
+            return self.migration_address
+        return self._with_password(self.settings.address)
 
     @property
     def is_moved(self) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
+from alembic_live.engines import ask_for_passwords
 from alembic_live.errors import ReadOnlyError
 from alembic_live.keepalive import watch_clients
 from alembic_live.project import Project
@@ -34,6 +35,7 @@ def create_application_engine(project: Project, **options: Any) -> AsyncEngine:
         connect_args=address.connect_args({"application_name": project.name}, pooled=pooled),
         **pool | options,
     )
+    ask_for_passwords(engine.sync_engine, address)
     if not pooled:
         watch_clients(engine.sync_engine)
     return engine

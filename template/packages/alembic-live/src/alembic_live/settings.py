@@ -5,24 +5,30 @@ file with the setting's name in the secrets directory (`/run/secrets`, or what S
 """
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alembic_live.address import PACKAGES, Address, SSLMode
+from alembic_live.address import Address
+from alembic_live.database_url import NAME, DatabaseURL, read_elsewhere
 from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_host
 from alembic_live.limits import Limits, PoolSize
+from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
+from alembic_live.tls import SSLMode
+from alembic_live.values import Values
 
 DEFAULT_SECRETS_DIR = "/run/secrets"
 
@@ -81,13 +87,19 @@ class DatabaseSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    DATABASE_URL: SecretStr = SecretStr("")
+    DB_SERVICE: Plain = ""
+
     DB_HOST: Host = ""
     DB_PORT: Port | None = None
     DB_USER: Plain = ""
     DB_PASSWORD: Password = SecretStr("")
+    DB_PASSWORD_COMMAND: Password = SecretStr("")
     DB_NAME: Plain = ""
     DB_SSLMODE: SSLMode = "prefer"
     DB_SSLROOTCERT: Plain = ""
+    DB_SSLCERT: Plain = ""
+    DB_SSLKEY: Plain = ""
 
     DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
     DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
@@ -110,6 +122,28 @@ class DatabaseSettings(BaseSettings):
     DB_MIGRATION_STATEMENT_TIMEOUT: Seconds = 0
     DB_MIGRATION_AHEAD: Literal["fail", "warn"] = "fail"
 
+    _url: DatabaseURL | None = PrivateAttr(default=None)
+    # A password may change while the service runs. Its file is known by what it has now.
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Take from DATABASE_URL and the service what the DB_* settings leave out."""
+        url = None
+        if isinstance(values, dict):
+            plain = {name: _plain(value) for name, value in values.items()}
+            if cls.model_fields[NAME].annotation is not SecretStr:  # a service's own field
+                plain.pop(NAME, None)
+            url = read_elsewhere(plain)
+        if url is not None:
+            own = {name: values[name] for name in url.values if plain.get(name)}
+            values = {**values, **url.values, **own}
+        self = validate(values)
+        self._url = url
+        self._files = files_of(self.given, cls.secrets_dir())
+        return self
+
     @classmethod
     def load(cls, **values: Any) -> Self:
         """Read the settings. Values that are given here take precedence over all others.
@@ -125,7 +159,7 @@ class DatabaseSettings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'.'.join(map(str, problem['loc']))}: "
+                (f"{'.'.join(map(str, problem['loc']))}: " if problem["loc"] else "")
                 + problem["msg"]
                 .removeprefix("Value error, ")
                 .replace("Input should be", "it takes")
@@ -162,41 +196,7 @@ class DatabaseSettings(BaseSettings):
             ConfigurationError: DB_* settings are missing, and the text names all of them; or they
                 contradict each other.
         """
-        missing = [
-            name
-            for name, value in (
-                ("DB_HOST", self.DB_HOST),
-                ("DB_PORT", self.DB_PORT),
-                ("DB_USER", self.DB_USER),
-                ("DB_PASSWORD", self.DB_PASSWORD.get_secret_value()),
-                ("DB_NAME", self.DB_NAME),
-            )
-            if not value
-        ]
-        if missing or self.DB_PORT is None:
-            file = self.env_file()
-            raise ConfigurationError(
-                f"{_enumerate(missing)} {'is' if len(missing) == 1 else 'are'} not set. "
-                "Run `uv run db start` for a local Postgres (it fills in .env), or set "
-                f"{'it' if len(missing) == 1 else 'them'} in the environment, "
-                f"{f'in {file} (.env.example shows how), ' if file else ''}"
-                f"or as files in {self.secrets_dir()}."
-            )
-        if self.DB_SSLMODE == "verify-ca" and not self.DB_SSLROOTCERT:
-            raise ConfigurationError(
-                "DB_SSLMODE is verify-ca, which needs DB_SSLROOTCERT: the file with the "
-                "certificate that signed the server's. verify-full can use the system's."
-            )
-        return Address(
-            host=self.DB_HOST,
-            port=self.DB_PORT,
-            user=self.DB_USER,
-            password=self.DB_PASSWORD.get_secret_value(),
-            name=self.DB_NAME,
-            sslmode=self.DB_SSLMODE,
-            sslrootcert=self.DB_SSLROOTCERT,
-            driver=self.DB_DRIVER_ASYNC,
-        )
+        return self._values.address
 
     @property
     def migration_address(self) -> Address:
@@ -206,21 +206,7 @@ class DatabaseSettings(BaseSettings):
             ConfigurationError: as for `address`; or only a pooler's address is known,
                 or the driver is not installed.
         """
-        if self.DB_POOLER == "transaction" and not (
-            self.DB_MIGRATION_HOST or self.DB_MIGRATION_PORT
-        ):
-            raise ConfigurationError(
-                "DB_POOLER is transaction: DB_HOST and DB_PORT are a pooler's, and migrations cannot "
-                "go through it. Set DB_MIGRATION_HOST or DB_MIGRATION_PORT, or both, to reach the "
-                "Postgres server itself."
-            )
-        return self.address.replaced(
-            host=self.DB_MIGRATION_HOST,
-            port=self.DB_MIGRATION_PORT,
-            user=self.DB_MIGRATION_USER,
-            password=self.DB_MIGRATION_PASSWORD.get_secret_value(),
-            driver=self._migration_driver(),
-        )
+        return self._values.migration_address
 
     @property
     def pool(self) -> PoolSize:
@@ -243,18 +229,38 @@ class DatabaseSettings(BaseSettings):
             ahead=self.DB_MIGRATION_AHEAD,
         )
 
-    def _migration_driver(self) -> str:
-        driver = self.DB_DRIVER_SYNC or self.DB_DRIVER_ASYNC
-        if find_spec(driver) is None:
-            name = "DB_DRIVER_SYNC" if self.DB_DRIVER_SYNC else "DB_DRIVER_ASYNC"
-            raise ConfigurationError(
-                f"{name} is {driver}, which is not installed. Install it with "
-                f"`uv add '{PACKAGES[driver]}'`, or choose another driver."
-            )
-        return driver
+    @property
+    def database_url(self) -> DatabaseURL | None:
+        """What DATABASE_URL says, if it is read: the DB_* settings have no whole address."""
+        return self._url
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The DB_* settings that have a value, secrets included, as plain text."""
+        names = [name for name in DatabaseSettings.model_fields if name.startswith("DB_")]
+        given = {name: _plain(getattr(self, name)) for name in names}
+        defaults = DatabaseSettings.model_fields
+        return {
+            name: value
+            for name, value in given.items()
+            if value
+            and (name in self.model_fields_set or getattr(self, name) != defaults[name].default)
+        }
+
+    @property
+    def _values(self) -> Values:
+        file = self.env_file()
+        return Values(
+            self.given,
+            self._url,
+            self._files,
+            f"in the environment, {f'in {file} (.env.example shows how), ' if file else ''}or as files "
+            f"in {self.secrets_dir()}",
+        )
 
 
-def _enumerate(names: list[str]) -> str:
-    """`A`, `A and B`, `A, B and C`."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+def _plain(value: Any) -> str:
+    """The text of a value, which may be a secret."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)

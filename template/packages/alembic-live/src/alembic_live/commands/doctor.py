@@ -28,6 +28,7 @@ from alembic_live.runtime.configuration import configuration_of
 from alembic_live.runtime.lock import lock_holder
 from alembic_live.runtime.retries import LONGEST_PAUSE
 from alembic_live.runtime.version_table import revisions_in
+from alembic_live.setting_places import describe_places
 from alembic_live.sql.quoting import identifier, require_printable, word
 from alembic_live.terminal import show, show_data
 
@@ -96,6 +97,8 @@ def examine(project: Project) -> list[Check]:
     except ConfigurationError as error:
         return [Check("settings", False, str(error))]
     findings = [Check("settings", True, f"migrations use {migrating}")]
+    if project.settings is not None:
+        findings.append(Check("sources", True, describe_places(project.settings)))
 
     def check(connection: Connection) -> list[Check]:
         with limited(connection):

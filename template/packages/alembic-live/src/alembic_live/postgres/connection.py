@@ -13,6 +13,7 @@ from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alembic_live.address import DEFAULT_PORT, Address
+from alembic_live.engines import ask_for_passwords
 from alembic_live.internals.sqlalchemy import (
     connecting_errors,
     in_greenlet,
@@ -50,6 +51,7 @@ def make_engine(
         **options,
     )
     engine.update_execution_options(**{ORIGIN: address.origin})
+    ask_for_passwords(engine, address)
     if not pooled:
         watch_clients(engine)
     return engine

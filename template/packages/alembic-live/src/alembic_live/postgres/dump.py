@@ -40,6 +40,15 @@ BETWEEN_OBJECTS = re.compile(
 PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
+# libpq's variables for `Address.options`, without PG.
+_VARIABLES = {
+    "application_name": "APPNAME",
+    "channel_binding": "CHANNELBINDING",
+    "connect_timeout": "CONNECT_TIMEOUT",
+    "gssencmode": "GSSENCMODE",
+    "options": "OPTIONS",
+}
+
 
 class VersionTable(NamedTuple):
     """The table with the revisions of a database, which is no part of its schema."""
@@ -110,6 +119,7 @@ def read_drops(address: Address, *options: str, version_table: str = VERSION_TAB
 
 
 def _dump(address: Address, *options: str) -> str:
+    password = address.current_password()
     try:
         done = subprocess.run(
             [
@@ -126,13 +136,13 @@ def _dump(address: Address, *options: str) -> str:
             capture_output=True,
             timeout=TIMEOUT,
             env=os.environ
+            | {f"PG{_VARIABLES[name]}": value for name, value in address.options.items()}
             | {
-                "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+                "PGCONNECT_TIMEOUT": address.options.get("connect_timeout", str(CONNECT_TIMEOUT)),
                 "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
-                "PGPASSWORD": address.password,
-                "PGSSLMODE": address.sslmode,
-                "PGSSLROOTCERT": address.sslrootcert,
-            },
+                **({"PGPASSWORD": password} if password else {}),
+            }
+            | {f"PG{name.upper()}": value for name, value in address.tls.for_libpq.items()},
         )
     except subprocess.TimeoutExpired:
         raise CommandError(f"pg_dump did not finish within {TIMEOUT} s.") from None

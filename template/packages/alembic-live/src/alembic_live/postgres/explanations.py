@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from alembic_live.engines import knows_password
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier, word
@@ -21,6 +22,7 @@ _REMEDIES: dict[str, Kind] = {
     "28P01": "login",
     "28000": "login",
     "password authentication failed": "login",
+    "private key": "tls",
     "3D000": "name",
     "unsupported startup parameter": "pooler",
     "prepared statement": "pooler",
@@ -32,6 +34,7 @@ _REMEDIES: dict[str, Kind] = {
     "TLS": "tls",
     "certificate": "tls",
 }
+_PASSWORD_ASKED = ("password authentication failed", "no password supplied")
 # Remedies that do not depend on the origin of the address.
 _OTHER_REMEDIES = {
     "53300": "Close other connections, or raise max_connections on the server.",
@@ -80,7 +83,11 @@ def explain_connection_error(error: Exception, engine: Engine, limit: str = "") 
     host = url.query.get("host") or url.host
     where = one_line(f'"{url.database}" on {host}, port {url.port}, as "{url.username}"')
     origin = engine.get_execution_options().get(ORIGIN, "the URL of the engine")
-    what_to_do = _other_remedy(error, reason) or remedy(_kind(error, reason, limit), origin)
+    kind = _kind(error, reason, limit)
+    asks = sqlstate(error) == "28P01" or any(words in reason for words in _PASSWORD_ASKED)
+    if asks and not knows_password(engine):
+        kind = "password"
+    what_to_do = _other_remedy(error, reason) or remedy(kind, origin)
     return f"Cannot connect to database {where}: {reason}. {what_to_do}"
 
 

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+from alembic_live.database_url import NAME, SERVICE
+
 ORIGIN = "alembic_live_origin"  # an engine's execution option with its Address.origin
 
-Kind = Literal["login", "name", "host", "tls", "pooler", "postgres", "running"]
+Kind = Literal["login", "password", "name", "host", "tls", "pooler", "postgres", "running"]
 
 _START = "`uv run db start` starts a local one"
 
@@ -14,9 +16,13 @@ _OF_SETTINGS: dict[Kind, str] = {
         "DB_MIGRATION_PASSWORD, if set). An existing data folder or volume keeps its first "
         "password."
     ),
+    "password": (
+        "The server asks for a password, and DB_PASSWORD is not set. Set it or DB_PASSWORD_COMMAND, or "
+        "write it into libpq's password file (~/.pgpass)."
+    ),
     "name": "Check DB_NAME, or create the database; `uv run db start` creates a local one.",
     "host": "Check DB_HOST (for migrations DB_MIGRATION_HOST, if set).",
-    "tls": "Check DB_SSLMODE and DB_SSLROOTCERT: does the server support them?",
+    "tls": "Check DB_SSLMODE and DB_SSLROOTCERT (DB_SSLCERT and DB_SSLKEY, if set): does the server support them?",
     "pooler": (
         "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
         "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
@@ -35,12 +41,16 @@ _OF_A_URL: dict[Kind, str] = {
         "Check the user and the password in {origin}. An existing data folder or volume keeps its "
         "first password."
     ),
+    "password": (
+        "The server asks for a password, and {origin} has none. Write it there, or into libpq's "
+        "password file (~/.pgpass)."
+    ),
     "name": (
         "Check the name of the database in {origin}, or create the database; `uv run db start` "
         "creates a local one."
     ),
     "host": "Check the host in {origin}.",
-    "tls": "Check sslmode and sslrootcert in {origin}: does the server support them?",
+    "tls": "Check sslmode and sslrootcert (sslcert and sslkey, if set) in {origin}: does the server support them?",
     "pooler": (
         "This is a pooler, not a Postgres server. Put the address of the server into {origin}. If "
         'the pooler is in session mode, set Project(pooler="session").'
@@ -72,9 +82,13 @@ def remedy(kind: Kind, origin: str) -> str:
         kind: the kind of problem.
         origin: the place where the address is set. Empty for the DB_* settings.
     """
-    return _OF_A_URL[kind].format(origin=origin) if origin else _OF_SETTINGS[kind]
+    if not origin or (kind == "pooler" and origin.startswith((NAME, SERVICE))):
+        return _OF_SETTINGS[kind]
+    return _OF_A_URL[kind].format(origin=origin)
 
 
 def without_pooler(origin: str) -> str:
     """How to connect migrations without a pooler."""
-    return _POOLED_URL.format(origin=origin) if origin else _POOLED_SETTINGS
+    if not origin or origin.startswith((NAME, SERVICE)):
+        return _POOLED_SETTINGS
+    return _POOLED_URL.format(origin=origin)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from alembic_live.alembic_ini import SECTION, read_ini
+from alembic_live.database_url import NAME, is_needed
 from alembic_live.errors import ConfigurationError
 from alembic_live.plain_settings import UnsureError, read_migration_address
 
@@ -129,6 +130,8 @@ def _difference(project: "Project", env_file: Path, url: "URL | None") -> str:
         return "the address of the database"
     own, library = type(settings), DatabaseSettings
     for name, field in library.model_fields.items():
+        if name == NAME and not is_needed(settings.given):
+            continue  # the service may have a field of that name
         if own.model_fields[name].default != field.default:
             return f"the default of {name}"
     for name in ("env_prefix", "case_sensitive", "env_ignore_empty", "env_file_encoding"):
@@ -144,9 +147,15 @@ def _difference(project: "Project", env_file: Path, url: "URL | None") -> str:
     names = [
         field.name
         for field in fields(plain)
-        if getattr(plain, field.name) != getattr(address, field.name)
+        if field.compare and getattr(plain, field.name) != getattr(address, field.name)
     ]
-    used = (url.host or url.query.get("host"), url.port, url.username, url.password, url.database)
+    used = (
+        url.host or url.query.get("host"),
+        url.port,
+        url.username,
+        url.password or "",
+        url.database,
+    )
     if used != (address.host, address.port, address.user, address.password, address.name):
         names.append("sqlalchemy.url")
     return ", ".join(names)

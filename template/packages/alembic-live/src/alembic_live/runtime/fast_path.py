@@ -79,7 +79,7 @@ async def _rows_by_asyncpg(address: Address, query: str) -> list[Any]:
             host=address.host,
             port=address.port,
             user=address.user,
-            password=address.password,
+            password=address.current_password() or None,
             database=address.name,
             statement_cache_size=0,  # a statement without a name, as poolers want it
             **address.connect_args({}),
@@ -96,7 +96,7 @@ def _rows_by_libpq(address: Address, query: str) -> list[Any]:
         host=address.host,
         port=address.port,
         user=address.user,
-        password=address.password,
+        password=address.current_password() or None,
         dbname=address.name,
         **address.connect_args({}),
     )

@@ -8,6 +8,7 @@ from alembic.util import CommandError
 from dotenv import dotenv_values
 
 from alembic_live.address import LOOPBACK, Address
+from alembic_live.database_url import NAME
 from alembic_live.postgres import databases
 from alembic_live.postgres.local.account import server_account
 from alembic_live.postgres.local.cluster import Cluster, free_port
@@ -127,8 +128,10 @@ def _missing_values(
     """A value for each missing setting of the address."""
     host = settings.DB_HOST or LOOPBACK[0]
     if host not in LOOPBACK:
+        url = settings.database_url
+        where = f" (from {NAME})" if url and url.values.get("DB_HOST") == host else ""
         raise CommandError(
-            f"DB_HOST is {host}, but `db start` starts servers on this machine only. Nothing was "
+            f"DB_HOST is {host}{where}, but `db start` starts servers on this machine only. Nothing was "
             f"started. For a local server, set DB_HOST={LOOPBACK[0]} or unset the DB_* settings."
         )
     example = dotenv_values(project.folder / ".env.example", interpolate=False)
