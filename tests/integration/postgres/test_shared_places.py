@@ -26,7 +26,8 @@ SERVER_UID = pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.geteuid()
 COMMAND = """
 from alembic_live.postgres.local import throwaway
 with throwaway.throwaway_server():
-    [folder] = throwaway.temporary_base().glob(f"{throwaway.PREFIX}{throwaway.os.getpid()}-*")
+    name = f"alembic-live-*-{throwaway.os.getpid()}-*"
+    [folder] = [each for each in throwaway.temporary_base().glob(name) if each.is_dir()]
     print(folder, flush=True)
     input()
 """

@@ -3,11 +3,10 @@
 import logging
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from hashlib import sha256
+from secrets import token_hex
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
@@ -16,12 +15,11 @@ from alembic_live.address import Address
 from alembic_live.errors import ConfigurationError
 from alembic_live.postgres import databases
 from alembic_live.postgres.connection import make_engine, with_connection
-from alembic_live.postgres.local.machine import is_running
+from alembic_live.postgres.local.machine import is_running, machine_id
 from alembic_live.postgres.scratch_names import INFIX, NAME
 from alembic_live.project import Project
 from alembic_live.terminal import tell
 
-HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]  # the machine that creates them
 LONGEST = 20  # characters of the project's name: Postgres truncates long names of databases
 
 ABANDONED_AFTER = 3600  # seconds, for a database without sessions
@@ -66,7 +64,7 @@ def scratch_databases(
         created: list[Address] = []
 
         def create_database() -> Address:
-            address = server.replaced(name=_name(prefix, len(created)))
+            address = server.replaced(name=_name(prefix))
             created.append(address)
 
             def create(connection: Connection) -> None:
@@ -145,8 +143,8 @@ def _create_roles(connection: Connection, names: list[str]) -> None:
             databases.execute(connection, "CREATE ROLE %I", name)
 
 
-def _name(prefix: str, number: int) -> str:
-    return f"{prefix}{int(time.time()):08x}_{HOST}_{os.getpid()}_{number}"
+def _name(prefix: str) -> str:
+    return f"{prefix}{int(time.time()):08x}_{machine_id()}_{os.getpid()}_{token_hex(3)}"
 
 
 def _drop_abandoned(connection: Connection, prefix: str) -> None:
@@ -156,5 +154,5 @@ def _drop_abandoned(connection: Connection, prefix: str) -> None:
         if found and not is_used:
             created_at, host, pid = found.groups()
             is_old = time.time() - int(created_at, 16) > ABANDONED_AFTER
-            if is_old or (host == HOST and not is_running(int(pid))):
+            if is_old or (host == machine_id() and not is_running(int(pid))):
                 databases.drop(connection, name)

@@ -3,7 +3,8 @@
 import re
 
 INFIX = "_scratch_"
-NAME = re.compile(r"([0-9a-f]{8})_([0-9a-f]{8})_(\d+)_\d+")  # time, machine and process; no prefix
+# Time, machine, process, and a random number; without the prefix.
+NAME = re.compile(r"([0-9a-f]{8})_([0-9a-f]{8})_(\d+)_[0-9a-f]+")
 
 
 def is_scratch(database: str) -> bool:

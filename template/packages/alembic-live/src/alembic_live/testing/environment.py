@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic_live.address import Address
+from alembic_live.errors import ConfigurationError
 
 # Names of environment variables.
 FOLDER = "ALEMBIC_LIVE_TEST_SERVER"  # the folder of the temporary server
@@ -31,7 +32,7 @@ def set_variables() -> None:
         os.environ[RUN] = f"test_{secrets.token_hex(4)}"
         if os.environ.get(URL):
             _set_server_of_url(os.environ[URL])
-        elif "DB_HOST" not in os.environ:
+        elif "DB_HOST" not in os.environ and os.name != "nt":
             _set_throwaway_server()
     os.environ["DB_NAME"] = f"{os.environ[RUN]}_{worker}"
     # `.env` may set DB_MIGRATION_*, which take precedence over DB_HOST and the like.
@@ -62,7 +63,16 @@ def address_for_tests(driver: str = "asyncpg") -> Address:
 
 
 def start_server() -> None:
-    """Start the temporary server, unless another process of the test run has started it."""
+    """Start the temporary server, unless another process of the test run has started it.
+
+    Raises:
+        ConfigurationError: there is no server for tests.
+    """
+    if not os.environ["DB_HOST"]:
+        raise ConfigurationError(
+            f"There is no server for tests: a temporary one needs Linux or macOS. Set {URL} to a "
+            "server, or DB_HOST and the like."
+        )
     if FOLDER not in os.environ:
         return
     from alembic_live.postgres.local.cluster import Cluster

@@ -1,7 +1,6 @@
 """The account that runs a local Postgres server."""
 
 import os
-import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,5 +40,7 @@ def server_account() -> Account:
     """
     if os.geteuid() != 0:
         return OWN_ACCOUNT
+    import pwd  # Windows has none
+
     nobody = pwd.getpwnam("nobody")
     return Account(nobody.pw_uid, nobody.pw_gid)

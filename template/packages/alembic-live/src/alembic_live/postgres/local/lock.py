@@ -1,6 +1,5 @@
 """Locks between processes. The system releases the lock of a process that ends or is killed."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ def exclusive(path: Path) -> Iterator[None]:
     Raises:
         CommandError: the file is a link, or belongs to another account.
     """
+    import fcntl  # Windows has none
+
     with open_file(path, owners=(os.geteuid(), path.parent.stat().st_uid)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

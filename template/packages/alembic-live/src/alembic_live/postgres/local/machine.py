@@ -2,9 +2,14 @@
 
 import os
 import shutil
+import socket
 import tempfile
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
+BOOT_ID, PROCESSES = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30  # bytes that must be free in memory
 
@@ -18,6 +23,17 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+@cache
+def machine_id() -> str:
+    """The machine, or the container, in which a process id means one process: 8 hexadecimal digits.
+    Containers can have the same host name, and processes with the same ids.
+    """
+    name = socket.gethostname()
+    with suppress(OSError):  # Linux only
+        name = BOOT_ID.read_text() + os.readlink(PROCESSES)
+    return sha256(name.encode()).hexdigest()[:8]
 
 
 def temporary_base() -> Path:

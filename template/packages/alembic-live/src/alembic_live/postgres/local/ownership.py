@@ -3,7 +3,6 @@ create a file, a folder or a link of that name first.
 """
 
 import os
-import pwd
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -112,6 +111,8 @@ def _refusal(path: Path, reason: str | None) -> CommandError:
     owner = path.lstat().st_uid
     if owner == os.geteuid():
         return CommandError(f"{path} cannot be used: {reason}. Remove it and try again.")
+    import pwd  # Windows has none
+
     try:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:

@@ -4,23 +4,17 @@ the process id, so the next temporary server removes those of killed processes.
 
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from alembic.util import CommandError
 
 from alembic_live.address import Address
 from alembic_live.postgres.local.cluster import Cluster, free_port
-from alembic_live.postgres.local.machine import is_running, temporary_base
+from alembic_live.postgres.local.machine import is_running, machine_id, temporary_base
 
 HOST = "127.0.0.1"
-
-# Machines can share the folder for temporary files. Their process ids have nothing in common.
-MACHINE = sha256(socket.gethostname().encode()).hexdigest()[:6]
-PREFIX = f"alembic-live-{os.geteuid()}-{MACHINE}-"
 
 
 @contextmanager
@@ -43,13 +37,15 @@ def new_folder() -> Path:
     killed processes left is removed.
     """
     base = temporary_base()
-    for folder in base.glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+    # Machines can share the folder for temporary files. Their process ids have nothing in common.
+    prefix = f"alembic-live-{os.geteuid()}-{machine_id()}-"
+    for folder in base.glob(f"{prefix}*"):
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
         if folder.is_dir() and pid.isdigit() and not is_running(int(pid)):
             with suppress(CommandError):  # another account has taken the name
                 remove(folder)
     # Other accounts can write to the base, so the name is random.
-    return base / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+    return base / f"{prefix}{os.getpid()}-{secrets.token_hex(6)}"
 
 
 def lock_of(folder: Path) -> Path:
