@@ -54,8 +54,7 @@ def models_not_imported(project: Project) -> list[str]:
         f"{project.relative(path)}:{node.lineno} {node.name}"
         for folder in sorted(map(Path, filter(None, folders)))
         for path in sorted(folder.rglob("*.py"))
-        if path not in imported
-        and not any(path.resolve().is_relative_to(each) for each in history)
+        if path not in imported and not any(path.resolve().is_relative_to(each) for each in history)
         for node in _classes_in(path)
         if _has_a_table(node)
     ]
