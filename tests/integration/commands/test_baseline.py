@@ -62,6 +62,22 @@ INSERT INTO visits SELECT '2026-05-05', 1 FROM generate_series(1, 20000);
 REFRESH MATERIALIZED VIEW counts;
 """
 
+AGAIN = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+TABLES = "CREATE TABLE a (id serial PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY)"
+
+ODD_TYPE = """
+
+import sqlalchemy as sa
+
+
+class Odd(sa.TypeDecorator[str]):
+    impl = sa.CHAR
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
+        return dialect.type_descriptor(sa.CHAR(32))
+"""
+
 ODD = 'live "1" Ünï'
 
 
@@ -83,6 +99,35 @@ def write_models(project: Project) -> Path:
     """`db baseline --models`."""
     project.db("baseline", "--models")
     return project.models / "tables.py"
+
+
+def test_a_schema_public_that_was_created_again_is_no_difference(
+    project: Project, legacy: Database
+) -> None:
+    legacy.query(AGAIN + TABLES)
+    write_models(project)
+    done = project.db("baseline", "--yes")
+    assert "creates 2 tables with Alembic's operations, and 0 objects with SQL" in done.stderr
+    assert "does not drop" not in done.stderr
+    project.db("drift")
+    legacy.query(AGAIN)
+    project.alembic("upgrade", "head")
+    project.db("drift")
+
+
+def test_a_table_that_is_written_as_another_one_is_left_to_sql(
+    project: Project, legacy: Database
+) -> None:
+    """SQLAlchemy makes a VARCHAR of this CHAR with psycopg, and a revision says CHAR."""
+    project = project.given(DB_DRIVER_SYNC="psycopg", DB_DRIVER_ASYNC="psycopg")
+    legacy.query(AGAIN + TABLES + "; CREATE TABLE c (id serial PRIMARY KEY, key varchar(32))")
+    path = write_models(project)
+    edit(path, "String(32)", "Odd()")
+    edit(path, "\n\nclass A(", ODD_TYPE + "\n\nclass A(")
+    done = project.db("baseline", "--yes")
+    assert "creates 2 tables with Alembic's operations" in done.stderr
+    assert "1 table: c" in done.stderr
+    project.db("drift")
 
 
 def test_a_live_database_comes_under_alembic(

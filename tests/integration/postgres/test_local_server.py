@@ -14,7 +14,7 @@ import psutil
 import pytest
 from edit import edit
 from local_server import database_of, server_of
-from project import Project, clean_environment, said
+from project import Project, clean_environment, run, said
 from sample import write_sample
 
 
@@ -41,6 +41,14 @@ def test_it_starts_from_nothing_and_says_what_it_did(project: Project) -> None:
     assert database.value("SELECT current_database()") == "my_service"
     listening = [c.laddr.ip for c in server_of(project).net_connections() if c.status == "LISTEN"]
     assert listening == ["127.0.0.1"]
+
+
+def test_git_ignores_the_data_without_a_line_in_gitignore(project: Project) -> None:
+    project.db("start")
+    folder = (project.path / ".postgres").resolve()  # the project of a test links to it
+    run("git", "init", "--quiet", cwd=folder)
+    run("git", "add", "--all", cwd=folder)
+    assert run("git", "ls-files", cwd=folder).stdout == ""
 
 
 def test_starting_twice_is_harmless(project: Project) -> None:

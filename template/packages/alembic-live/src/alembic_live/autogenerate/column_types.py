@@ -26,20 +26,23 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, UUID, ExcludeConstraint
+from sqlalchemy.dialects.postgresql.types import PGUuid
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType, TypeEngine
 
 from alembic_live import operations
 from alembic_live.autogenerate.rendering import POSTGRESQL
 from alembic_live.internals.alembic import rendered_exclusion, rendered_type
-from alembic_live.internals.sqlalchemy import on_postgres
+from alembic_live.internals.sqlalchemy import dialect_without_driver, on_postgres
 from alembic_live.operations.types import SqlType
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.sql.quoting import identifier, literal
 
 Type = TypeEngine[Any]
+
+WITHOUT_DRIVER = dialect_without_driver()
 
 STRING = re.compile(r"^\s*(?P<escaped>E?)'(?P<value>(?:[^']|'')*)'\s*(?:::[^']*)?$")
 
@@ -65,8 +68,9 @@ def stored_type(type_: Type) -> Type:
     type_ = on_postgres(type_)
     # SQLAlchemy's own decorators, such as Interval, become types of Postgres elsewhere.
     if isinstance(type_, TypeDecorator) and _is_of_a_project(type_):
-        return stored_type(type_.load_dialect_impl(POSTGRESQL))
-    return type_
+        return stored_type(type_.load_dialect_impl(WITHOUT_DRIVER))
+    # What `dialect.type_descriptor(Uuid())` returns, which no revision can name.
+    return type_.adapt(UUID) if type(type_) is PGUuid else type_
 
 
 def named_types(type_: Type) -> Iterator[Enum | DOMAIN]:

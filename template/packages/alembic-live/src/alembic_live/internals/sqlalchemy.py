@@ -57,6 +57,17 @@ def dialect_without_connection() -> Dialect:
     return dialect  # type: ignore[no-any-return]
 
 
+def dialect_without_driver() -> Dialect:
+    """The dialect of Postgres whose `type_descriptor` gives SQLAlchemy's types. That of a driver gives
+    the driver's, such as `_PGJSONB`, which no revision can name.
+    """
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    dialect: Any = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    dialect.driver = dialect_without_connection().driver  # a decorator may ask
+    return dialect  # type: ignore[no-any-return]
+
+
 def driver_error(connection: Connection) -> type[Exception]:
     """The base of the errors of the driver, for those that SQLAlchemy passes on as they are."""
     error: type[Exception] = connection.dialect.loaded_dbapi.Error

@@ -37,6 +37,11 @@ NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
 BETWEEN_OBJECTS = re.compile(
     r"--|-- PostgreSQL database dump complete|\\(un)?restrict \w+|SET default_\w+ = [\w']*;|"
 )
+# What pg_dump prints of a schema `public` that was dropped and created again, as a reset does.
+RECREATED_PUBLIC = (
+    "-- *not* creating schema, since initdb creates it",
+    "COMMENT ON SCHEMA public IS '';",
+)
 PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
 
@@ -99,7 +104,7 @@ def read_schema(address: Address, *options: str, version_table: str = VERSION_TA
     """
     found: Schema = {}
     for obj, sql in _objects(_dump(address, *options)):
-        if obj.name.split(" ")[0] == version_table:
+        if obj.name.split(" ")[0] == version_table or sql in RECREATED_PUBLIC:
             continue
         found[obj] = f"{found[obj]}\n{sql}" if obj in found else sql
     return found

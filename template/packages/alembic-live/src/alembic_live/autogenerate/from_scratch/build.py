@@ -28,16 +28,14 @@ from alembic_live.autogenerate.from_scratch.restore import (
     persistent_differences,
 )
 from alembic_live.autogenerate.from_scratch.statements import WITH_BODIES, Statements
-from alembic_live.autogenerate.from_scratch.tables import (
-    changed_table,
-)
+from alembic_live.autogenerate.from_scratch.tables import TableName, changed_table, table_of
 from alembic_live.autogenerate.from_scratch.target_schema import TargetSchema
 from alembic_live.autogenerate.from_scratch.verification import verify_operations
 from alembic_live.autogenerate.rendering import Comment
 from alembic_live.formatting import formatted
 from alembic_live.history.locations import folders_of
 from alembic_live.postgres.connection import make_engine
-from alembic_live.postgres.dump import SchemaObject, comparable, differences
+from alembic_live.postgres.dump import Difference, SchemaObject, comparable, differences
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
 from alembic_live.runtime.program import run_command
@@ -46,6 +44,20 @@ from alembic_live.runtime.program import run_command
 NOT_RUN_ON_ROWS = "squawk-ignore-file: a database with rows has this schema, and does not run it"
 
 __all__ = ["FromScratch", "TargetSchema", "run_source", "write_from_scratch"]
+
+
+MOST_TRIALS = 3  # each leaves more tables to SQL
+
+
+class DiffersError(CommandError):
+    """The revision creates a different schema."""
+
+    def __init__(self, found: list[Difference]) -> None:
+        super().__init__(
+            "The from-scratch revision creates a different schema, so it was discarded:\n"
+            + "\n".join(map(str, found))
+        )
+        self.differences = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +93,31 @@ def write_from_scratch(
     Raises:
         CommandError: the revision creates a different schema; the text lists the differences.
     """
-    verified = verify_operations(wanted, metadatas, create_database)
-    layout = arrange(wanted.schema, verified.tables_as_sql, verified.additions)
-    operations = verified.operations
-    try:
-        return _verified(project, wanted, layout, operations, create_database, revision, message)
-    except CommandError:
-        # SQL in pg_dump's order always works, but is harder to read.
-        layout = everything_as_sql(wanted.schema)
-        return _verified(project, wanted, layout, [], create_database, revision, message)
+    as_sql: set[TableName] = set()
+    for _ in range(MOST_TRIALS):
+        verified = verify_operations(wanted, metadatas, create_database, without=as_sql)
+        layout = arrange(wanted.schema, verified.tables_as_sql, verified.additions)
+        operations = verified.operations
+        try:
+            return _verified(
+                project, wanted, layout, operations, create_database, revision, message
+            )
+        except DiffersError as error:
+            # The text of a type can mean another one than the type itself: with psycopg, a CHAR
+            # in a TypeDecorator is VARCHAR.
+            found = {
+                table
+                for each in error.differences
+                if (table := table_of(each.schema_object, str(each), wanted.schema))
+            }
+            if not found - verified.tables_as_sql:
+                break
+            as_sql = verified.tables_as_sql | found
+        except CommandError:
+            break
+    # SQL in pg_dump's order always works, but is harder to read.
+    layout = everything_as_sql(wanted.schema)
+    return _verified(project, wanted, layout, [], create_database, revision, message)
 
 
 def run_source(project: Project, source: str, create_database: Callable[[], Address]) -> Address:
@@ -151,10 +179,7 @@ def _verified(
         )
         found = persistent_differences(found, wanted.schema, created, create_database)
         if found:
-            raise CommandError(
-                "The from-scratch revision creates a different schema, so it was discarded:\n"
-                + "\n".join(map(str, found))
-            )
+            raise DiffersError(found)
         try:
             run(command.downgrade, "base")
             left = comparable(TargetSchema.of(database, version_table=table).schema)

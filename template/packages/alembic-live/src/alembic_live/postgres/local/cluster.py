@@ -26,6 +26,7 @@ from alembic_live.printable import one_line
 from alembic_live.sql.redaction import redacted_message
 
 ADMIN = "local_admin"  # the cluster's superuser; the project has another role
+KNOWN = ("admin-password", "data.new", "log", ".gitignore")
 TIMEOUT = 60  # seconds, for a start or a stop
 
 SETTINGS = """
@@ -59,6 +60,7 @@ class Cluster:
         self.data = folder / "data"
         self.log = folder / "log"
         self.password_file = folder / "admin-password"
+        self.ignore_file = folder / ".gitignore"
         self.pid_file = self.data / "postmaster.pid"
         self.throwaway = throwaway
         self._password = password  # of the superuser, for a new cluster
@@ -82,6 +84,9 @@ class Cluster:
         if not os.path.lexists(self.log):
             create_file(self.log)
             self.account.give(self.log)
+        if not os.path.lexists(self.ignore_file):
+            # Else `git add --all` keeps the data and the password.
+            create_file(self.ignore_file, "*\n")
         if not self.is_running:
             # A crash left the file. Its process id can belong to another program now.
             self.pid_file.unlink(missing_ok=True)
@@ -157,7 +162,7 @@ class Cluster:
 
     def _create(self) -> None:
         """Create the cluster under a temporary name, so that `data` is always complete."""
-        make_folder(self.folder, self.account, known=("admin-password", "data.new", "log"))
+        make_folder(self.folder, self.account, known=KNOWN)
         create_file(self.password_file, self._password or secrets.token_urlsafe(32))
         scratch = self.folder / "data.new"
         shutil.rmtree(scratch, ignore_errors=True)
