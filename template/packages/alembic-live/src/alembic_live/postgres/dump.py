@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from alembic.util import CommandError
 
-from alembic_live.address import CONNECT_TIMEOUT, Address
+from alembic_live.address import Address
 from alembic_live.postgres.local.binaries import find_binaries
 from alembic_live.printable import one_line
 from alembic_live.sql.lexer import tokens
@@ -128,8 +128,8 @@ def _dump(address: Address, *options: str) -> str:
                 "--no-owner",
                 "--encoding=UTF8",
                 *options,
-                f"--host={address.host}",
-                f"--port={address.port}",
+                f"--host={','.join(host for host, _ in address.hosts)}",
+                f"--port={','.join(str(port) for _, port in address.hosts)}",
                 f"--username={address.user}",
             ],
             check=False,
@@ -138,7 +138,8 @@ def _dump(address: Address, *options: str) -> str:
             env=os.environ
             | {f"PG{_VARIABLES[name]}": value for name, value in address.options.items()}
             | {
-                "PGCONNECT_TIMEOUT": address.options.get("connect_timeout", str(CONNECT_TIMEOUT)),
+                "PGCONNECT_TIMEOUT": str(address.timeout),
+                "PGTARGETSESSIONATTRS": address.role or "any",
                 "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
                 **({"PGPASSWORD": password} if password else {}),
             }
