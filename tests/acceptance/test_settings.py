@@ -94,7 +94,11 @@ def test_missing_settings_are_named_in_one_sentence(
 @pytest.mark.parametrize(
     ("setting", "value", "explained"),
     [  # tests/unit/test_settings.py has them all
-        ("DB_PORT", "abc", "DB_PORT: it takes a number from 1 to 65535. Correct it"),
+        (
+            "DB_PORT",
+            "abc",
+            "DB_PORT: it takes a number from 1 to 65535, or several with commas. Correct it",
+        ),
         ("DB_HOST", "https://u:s3cr3t-p%ss@h/x", "DB_HOST: it takes a host name, an IP address"),
         ("SECRETS_DIR", "/nowhere", "SECRETS_DIR is /nowhere, which is not a folder"),
         ("DB_SSLMODE", "verify-ca", "needs DB_SSLROOTCERT"),

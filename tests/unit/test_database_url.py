@@ -44,6 +44,9 @@ def test_every_character_can_be_percent_encoded(
         ("postgres://u:a+b%2Bc@h/n", {"DB_PASSWORD": "a+b+c"}),
         ("postgres://u:p@[::1]:7/n", {"DB_HOST": "::1", "DB_PORT": "7"}),
         ("postgres://u:p@%2Frun%2Fpg/n", {"DB_HOST": "/run/pg"}),
+        ("postgres://u:p@h,i/n", {"DB_HOST": "h,i"}),
+        ("postgres://u:p@h,[::1]:7/n", {"DB_HOST": "h,::1", "DB_PORT": "5432,7"}),
+        ("postgres://u:p@/n?host=h,i&port=1,2", {"DB_HOST": "h,i", "DB_PORT": "1,2"}),
         ("postgres:///n?host=/run/pg&user=u&password=p&port=7", {"DB_HOST": "/run/pg", "DB_PORT": "7"}),
         ("postgres://u:p@h/n?sslmode=verify-full", {"DB_SSLMODE": "verify-full"}),
         ("postgres://u:p@h/n?ssl=true", {"DB_SSLMODE": "require"}),
@@ -94,6 +97,15 @@ def test_the_options_of_libpq_mean_the_same_to_each_driver(driver: str) -> None:
         (f"postgres://u:{SECRET}@h/n?{SECRET} x", "a parameter of it is not name=value"),
         (f"postgres://u:{SECRET}@h/n?keepalives=1", "its parameter keepalives is not supported"),
         (f"postgres://u:{SECRET}@h/n?pgbouncer=true", "set DB_POOLER=transaction instead"),
+        (f"postgres://u:{SECRET}@h,/n", "its host is not one"),
+        (
+            f"postgres://u:{SECRET}@h/n?target_session_attrs=any2",
+            "its target_session_attrs is any2",
+        ),
+        (
+            f"postgres://u:{SECRET}@h/n?target_session_attrs=standby",
+            "Set DB_READ_HOST for replicas",
+        ),
         (f"postgres://u:{SECRET}@h/n?schema=s", "write options=-csearch_path%3DNAME instead"),
     ],
 )

@@ -70,7 +70,9 @@ def test_all_that_is_missing_is_named(missing: dict[str, str], words: str) -> No
 
 
 WRONG = [
-    ("DB_PORT", "abc", "DB_PORT: it takes a number from 1 to 65535. Correct it"),
+    ("DB_PORT", "abc", "DB_PORT: it takes a number from 1 to 65535, or several with commas. Corr"),
+    ("DB_PORT", "1,x", "DB_PORT: it takes a number from 1 to 65535"),
+    ("DB_HOST", "a,,b", "DB_HOST: a host between its commas is missing"),
     ("DB_PORT", "0", "DB_PORT: it takes a number from 1 to 65535"),
     ("DB_PORT", "65536", "DB_PORT: it takes a number from 1 to 65535"),
     ("DB_MIGRATION_PORT", "x", "DB_MIGRATION_PORT: it takes a number from 1 to 65535"),
@@ -181,6 +183,30 @@ def test_the_authorities_of_the_system_verify_the_host_too() -> None:
         assert f"DB_SSLROOTCERT is system, and DB_SSLMODE is {mode}. Set it to verify-full" in text
 
 
+def test_several_hosts_have_one_port_or_one_each() -> None:
+    one = load(DB_HOST="a,/run/pg,::1", DB_PORT="7").address
+    assert one.hosts == [("a", 7), ("/run/pg", 7), ("::1", 7)]
+    assert one.role == "primary"
+    assert str(one) == 'database "n" on a:7 or /run/pg:7 or [::1]:7 as "u"'
+    several = load(DB_HOST="a,b", DB_PORT="1,2", DB_MIGRATION_PORT="3,4", DB_READ_HOST="c,d")
+    assert several.address.hosts == [("a", 1), ("b", 2)]
+    assert several.migration_address.hosts == [("a", 3), ("b", 4)]
+    assert several.read_address is not None
+    assert several.read_address.hosts == [("c", 1), ("d", 2)]
+    assert several.read_address.role == ""
+    assert "DB_HOST names 2 hosts, and DB_PORT 3 ports" in refusal(DB_HOST="a,b", DB_PORT="1,2,3")
+    alone = load(DB_HOST="a,b", DB_PORT="1,2", DB_MIGRATION_HOST="m", DB_MIGRATION_PORT=5)
+    assert alone.migration_address == load(DB_HOST="m", DB_PORT=5).address.replaced(role="primary")
+
+
+def test_one_host_takes_what_is_there() -> None:
+    assert load().address.role == ""
+    assert load().read_address is None
+    assert load(DB_READ_HOST="h").read_address is None
+    read = load(DB_READ_HOST="r").read_address
+    assert read == load(DB_HOST="r").address
+
+
 def test_a_password_is_not_required() -> None:
     for more in ({}, {"DB_PASSWORD_COMMAND": "true"}, {"DB_SSLCERT": "/me.crt"}):
         assert load(DB_PASSWORD="", **more).address.password == ""
@@ -253,5 +279,5 @@ def test_the_password_is_in_no_text_of_the_settings() -> None:
 
 def test_an_error_of_pydantic_s_own_does_not_show_it_either() -> None:
     with pytest.raises(ValidationError) as refused:
-        DatabaseSettings(DB_PORT=SECRET)  # type: ignore[arg-type]
+        DatabaseSettings(DB_PORT=SECRET)
     assert SECRET not in str(refused.value)

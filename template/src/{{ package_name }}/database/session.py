@@ -17,10 +17,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from alembic_live import ReadOnlySession
+from alembic_live import ReadOnlySession, reading_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from ..config import settings
+from . import project
 from .engine import get_engine
 
 
@@ -59,9 +59,6 @@ def session_factory() -> async_sessionmaker[AsyncSession]:
 
 @cache
 def read_session_factory() -> async_sessionmaker[AsyncSession]:
-    """Creates the sessions of `get_read_session`."""
-    engine = get_engine()
-    # A transaction pooler may change the server session within one SELECT in autocommit mode.
-    if settings.DB_POOLER != "transaction":
-        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    """Creates the sessions of `get_read_session`, on DB_READ_HOST if it is set."""
+    engine = reading_engine(project, get_engine())
     return async_sessionmaker(engine, sync_session_class=ReadOnlySession, expire_on_commit=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from alembic_live.sessions import (
         create_application_engine as create_application_engine,
     )
+    from alembic_live.sessions import reading_engine as reading_engine
     from alembic_live.settings import DatabaseSettings as DatabaseSettings
 
 # Each name is imported on first use (PEP 562): a migration needs neither the ORM nor pytest.
@@ -36,6 +37,7 @@ _MODULES = {
     "create_application_engine": "sessions",
     "load_project": "project",
     "options": "autogenerate.compare",
+    "reading_engine": "sessions",
     "run_command": "runtime.program",
     "run_migrations": "runtime.environment",
     "upgrade_to_head": "runtime.program",
@@ -52,6 +54,7 @@ __all__ = [
     "create_application_engine",
     "load_project",
     "options",
+    "reading_engine",
     "run_command",
     "run_migrations",
     "upgrade_to_head",

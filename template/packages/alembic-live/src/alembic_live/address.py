@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONNECT_TIMEOUT = 10  # seconds
+ONE_OF_SEVERAL_TIMEOUT = 3  # seconds for each host, so that a dead one delays little
+PRIMARY = "primary"
 DEFAULT_PORT = 5432
 
 # The names of the drivers for `uv add`.
@@ -46,6 +48,8 @@ class Address:
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     sslcert: str = ""  # of the client, to log in with
     sslkey: str = ""
+    further: tuple[tuple[str, int], ...] = ()  # hosts and ports, if the server has several
+    role: str = ""  # of the server that connections want: libpq's target_session_attrs
     # Is asked for the password of each connection, instead of `password`.
     password_source: ChangingPassword | None = field(default=None, repr=False, compare=False)
     origin: str = field(
@@ -116,9 +120,28 @@ class Address:
 
     def __str__(self) -> str:
         """The address for people, without the password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        where = f"{host}:{self.port}" if host else f"the local socket, port {self.port},"
-        return f'database "{self.name}" on {where} as "{self.user}"'
+        return f'database "{self.name}" on {self.where} as "{self.user}"'
+
+    @property
+    def where(self) -> str:
+        """The hosts and ports for people."""
+        return " or ".join(map(_shown, self.hosts))
+
+    @property
+    def hosts(self) -> list[tuple[str, int]]:
+        """Every host with its port."""
+        return [(self.host, self.port), *self.further]
+
+    @property
+    def each(self) -> list[Self]:
+        """An address for each host."""
+        return [replace(self, host=host, port=port, further=()) for host, port in self.hosts]
+
+    @property
+    def timeout(self) -> int:
+        """The seconds that connecting to one host may take."""
+        default = ONE_OF_SEVERAL_TIMEOUT if self.further else CONNECT_TIMEOUT
+        return int(self.options.get("connect_timeout", default))
 
     def replaced(self, **changes: Any) -> Self:
         """The same address with those changes that are not empty."""
@@ -157,7 +180,7 @@ class Address:
     @property
     def is_on_this_machine(self) -> bool:
         """Whether the host is this machine. A tunnel to another one looks the same."""
-        return self.host in ("", *LOOPBACK) or self.socket_directory is not None
+        return all(host in ("", *LOOPBACK) or host.startswith("/") for host, _ in self.hosts)
 
     @property
     def url(self) -> URL:
@@ -231,11 +254,12 @@ class Address:
             ConfigurationError: the root certificate cannot be read.
         """
         own = dict(self.arguments)
-        timeout = int(self.options.get("connect_timeout", CONNECT_TIMEOUT))
+        role = {"target_session_attrs": self.role} if self.role else {}
         if self.driver == "asyncpg":
             chosen = {
                 "ssl": self.tls.for_asyncpg,
-                "timeout": timeout,
+                "timeout": self.timeout,
+                **role,
                 "connection_class": asyncpg_connection(),
                 **(_without_prepared_statements() if pooled else {}),
             }
@@ -249,7 +273,8 @@ class Address:
             **self.tls.for_libpq,
             **LIBPQ_OPTIONS,
             **self.options,
-            "connect_timeout": timeout,
+            "connect_timeout": self.timeout,
+            **role,
         }
         if pooled and self.driver == "psycopg":
             arguments["prepare_threshold"] = None
@@ -319,6 +344,13 @@ def _port(text: str, origin: str) -> int:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:] if text.startswith("the ") else text
+
+
+def _shown(place: tuple[str, int]) -> str:
+    host, port = place
+    if not host:
+        return f"the local socket, port {port},"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _encode(value: str) -> str:

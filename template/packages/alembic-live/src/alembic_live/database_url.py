@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NoReturn, get_args
 from urllib.parse import unquote
 
-from alembic_live.address import DEFAULT_PORT, Address
-from alembic_live.host import require_host
+from alembic_live.address import DEFAULT_PORT, PRIMARY, Address
+from alembic_live.host import require_hosts, require_ports
 from alembic_live.printable import is_printable
 from alembic_live.tls import SSLMode
 
@@ -40,6 +40,7 @@ _SETTINGS = {
     "sslcert": "DB_SSLCERT",
     "sslkey": "DB_SSLKEY",
 }
+_ROLE = "target_session_attrs"
 _INSTEAD = {
     "pgbouncer": "set DB_POOLER=transaction instead",
     "prepared_statement_cache_size": "set DB_POOLER=transaction instead",
@@ -60,11 +61,13 @@ class DatabaseURL:
         values: the DB_* settings that it has a value for.
         options: the other parameters: those of libpq in `Address.options`.
         origin: what people call it.
+        role: libpq's target_session_attrs, if it names the primary.
     """
 
     values: Mapping[str, str]
     options: Mapping[str, str]
     origin: str = NAME
+    role: str = ""
 
 
 def is_needed(given: Mapping[str, object]) -> bool:
@@ -94,7 +97,9 @@ def read_elsewhere(given: Mapping[str, str]) -> DatabaseURL | None:
         return of_service
     of_url = read_database_url(url)
     return DatabaseURL(
-        {**of_service.values, **of_url.values}, {**of_service.options, **of_url.options}
+        {**of_service.values, **of_url.values},
+        {**of_service.options, **of_url.options},
+        role=of_url.role or of_service.role,
     )
 
 
@@ -153,7 +158,12 @@ def _read(url: str) -> DatabaseURL:
     user, _, password = login.partition(":")
     if "@" in name + query or "/" in name:
         _refuse(f"a part of it is not clear. {_ENCODE}")
-    host, port = _host_and_port(hosts)
+    places = [_host_and_port(each) for each in hosts.split(",")]
+    host = ",".join(each for each, _ in places)
+    port = ",".join(each for _, each in places)
+    if port.strip(",") and len(places) > 1:
+        port = ",".join(each or str(DEFAULT_PORT) for _, each in places)
+    port = port.strip(",")
     parameters = {
         "host": host,
         "port": port,
@@ -194,9 +204,10 @@ def _parameter(name: str, value: str) -> tuple[str, str]:
         return "sslmode", {"true": "require", "false": "disable"}.get(value, value)
     if name in _INSTEAD:
         _refuse(f"its parameter {name} is not one of Postgres: {_INSTEAD[name]}")
-    if name not in _SETTINGS and name not in ("service", *Address.OPTIONS):
-        known = ", ".join(sorted({*_SETTINGS, "service", *Address.OPTIONS} - {"password"}))
-        _refuse(f"its parameter {name} is not supported. It takes {known}")
+    known = {*_SETTINGS, *Address.OPTIONS, "service", _ROLE}
+    if name not in known:
+        known_names = ", ".join(sorted(known - {"password"}))
+        _refuse(f"its parameter {name} is not supported. It takes {known_names}")
     return name, value
 
 
@@ -210,19 +221,24 @@ def _checked(parameters: Mapping[str, str], driver: Mapping[str, str]) -> Databa
     if given.get("sslmode", "prefer") not in get_args(SSLMode):
         _refuse(f"its sslmode is not one of {', '.join(get_args(SSLMode))}")
     for name in ("port", "connect_timeout"):
-        number = given.get(name, "1")
-        if not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
+        try:
+            require_ports(given.get(name, "1"))
+        except ValueError:
             _refuse(f"its {name} is not a number from 1 to 65535. {_ENCODE}")
     try:
-        require_host(given.get("host", ""))
+        require_hosts(given.get("host", ""))
     except ValueError:
         _refuse(f"its host is not one. {_ENCODE}")
+    role = given.pop(_ROLE, "")
+    if role not in ("", "any", "primary", "read-write"):
+        _refuse(f"its {_ROLE} is {role}, but session() writes. Set DB_READ_HOST for replicas")
     if "host" in given:
         given.setdefault("port", str(DEFAULT_PORT))
     return DatabaseURL(
         values=dict(driver)
         | {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS},
         options={name: value for name, value in given.items() if name not in _SETTINGS},
+        role=PRIMARY if role in ("primary", "read-write") else "",
     )
 
 

@@ -1,8 +1,33 @@
-"""What a host may be in the DB_* settings."""
+"""What hosts and ports may be in the DB_* settings: one, or several with commas."""
 
 import re
 from contextlib import suppress
 from ipaddress import ip_address
+
+
+def require_hosts(value: str) -> str:
+    """Refuse what is not a host, or several.
+
+    Raises:
+        ValueError: it is something else; the text says what it takes.
+    """
+    for host in value.split(",") if value else ():
+        if not host:
+            raise ValueError("a host between its commas is missing")
+        require_host(host)
+    return value
+
+
+def require_ports(value: str) -> str:
+    """Refuse what is not a port, or several.
+
+    Raises:
+        ValueError: it is something else; the text says what it takes.
+    """
+    for port in value.split(","):
+        if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+            raise ValueError("it takes a number from 1 to 65535, or several with commas")
+    return value
 
 
 def require_host(value: str) -> str:

@@ -13,7 +13,7 @@ from typing import get_args
 from alembic_live.address import Address
 from alembic_live.database_url import read_elsewhere
 from alembic_live.errors import ConfigurationError
-from alembic_live.host import require_host
+from alembic_live.host import require_hosts, require_ports
 from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
 from alembic_live.tls import SSLMode
@@ -115,9 +115,17 @@ def _secrets() -> Iterator[tuple[str, str]]:
 
 def _is_host(value: str) -> bool:
     try:
-        return is_printable(require_host(value))
+        return is_printable(require_hosts(value))
     except ValueError:
         return False
+
+
+def _is_port(value: str) -> bool:
+    try:
+        require_ports(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_password(value: str) -> bool:
@@ -141,7 +149,6 @@ def _is_number(low: int, high: int, *, whole: bool = False) -> Callable[[str], b
     return check
 
 
-_is_port = _is_number(1, 65535, whole=True)
 _is_time = _is_number(0, 86_400)
 
 # Every DB_* setting: those that do not matter here must be right as well.
@@ -160,6 +167,8 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "DB_SSLKEY": is_printable,
     "DB_DRIVER_ASYNC": _is_one_of("asyncpg", "psycopg"),
     "DB_DRIVER_SYNC": _is_one_of("", "psycopg", "psycopg2"),
+    "DB_READ_HOST": _is_host,
+    "DB_READ_PORT": _is_port,
     "DB_MIGRATION_HOST": _is_host,
     "DB_MIGRATION_PORT": _is_port,
     "DB_MIGRATION_USER": is_printable,

@@ -200,6 +200,16 @@ class Project:
         return self._with_password(self.settings.address)
 
     @property
+    def read_address(self) -> Address | None:
+        """The address of `read_session()`; None if it is the application's.
+
+        Raises:
+            ConfigurationError: it is not known; the text says what is missing.
+        """
+        address = self.settings.read_address if self.settings else None
+        return address and self._with_password(address)
+
+    @property
     def is_moved(self) -> bool:
         """Whether `on()` has given it another database than env.py would connect to."""
         return self._address is not None

@@ -1,5 +1,6 @@
 """What an application's engine and sessions need."""
 
+import os
 import re
 from typing import Any
 
@@ -7,7 +8,8 @@ from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from alembic_live.engines import ask_for_passwords
+from alembic_live.address import Address
+from alembic_live.engines import connect_to
 from alembic_live.errors import ReadOnlyError
 from alembic_live.keepalive import watch_clients
 from alembic_live.project import Project
@@ -27,7 +29,42 @@ def create_application_engine(project: Project, **options: Any) -> AsyncEngine:
     Raises:
         ConfigurationError: DB_* settings are missing.
     """
-    address = project.application_address
+    return _engine(project, project.application_address, options)
+
+
+def reading_engine(project: Project, engine: AsyncEngine) -> AsyncEngine:
+    """An engine for `read_session()`: in autocommit mode, and on DB_READ_HOST if it is set.
+
+    Behind a pooler in transaction mode it uses transactions: the server's session may change within
+    one SELECT in autocommit mode.
+
+    Args:
+        project: the project.
+        engine: the application's. Without DB_READ_HOST, both have one pool. To dispose of it
+            disposes of the other pool, too.
+
+    Raises:
+        ConfigurationError: DB_* settings are missing.
+    """
+    if address := project.read_address:
+        engine = _disposed_with(engine, _engine(project, address, {}))
+    if project.pooler == "transaction":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _disposed_with(engine: AsyncEngine, another: AsyncEngine) -> AsyncEngine:
+    process = os.getpid()
+
+    @event.listens_for(engine.sync_engine, "engine_disposed")
+    def dispose(_engine: object) -> None:
+        # The connections of a parent process are not closed in its child.
+        another.sync_engine.dispose(close=os.getpid() == process)
+
+    return another
+
+
+def _engine(project: Project, address: Address, options: dict[str, Any]) -> AsyncEngine:
     pooled = project.pooler == "transaction"
     pool = {} if "poolclass" in options else project.pool.options
     engine = create_async_engine(
@@ -35,7 +72,7 @@ def create_application_engine(project: Project, **options: Any) -> AsyncEngine:
         connect_args=address.connect_args({"application_name": project.name}, pooled=pooled),
         **pool | options,
     )
-    ask_for_passwords(engine.sync_engine, address)
+    connect_to(engine.sync_engine, address)
     if not pooled:
         watch_clients(engine.sync_engine)
     return engine

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ModelWrapValidatorHandler,
     PrivateAttr,
     SecretStr,
@@ -23,7 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alembic_live.address import Address
 from alembic_live.database_url import NAME, DatabaseURL, read_elsewhere
 from alembic_live.errors import ConfigurationError
-from alembic_live.host import require_host
+from alembic_live.host import require_hosts, require_ports
 from alembic_live.limits import Limits, PoolSize
 from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
@@ -61,12 +62,17 @@ def _number(low: int, high: int) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def _port(value: Any) -> int | str:
+    ports = require_ports(str(value).strip())
+    return ports if "," in ports else int(ports)
+
+
 POOL = PoolSize()
 
 Plain = Annotated[str, AfterValidator(_require_plain)]
 Password = Annotated[SecretStr, AfterValidator(_require_no_nul)]
-Host = Annotated[Plain, AfterValidator(require_host)]
-Port = Annotated[int, _number(1, 65535)]
+Host = Annotated[Plain, AfterValidator(require_hosts)]
+Port = Annotated[int | str, BeforeValidator(_port)]  # or several with commas
 Seconds = Annotated[float, _number(0, 86_400)]
 
 
@@ -103,6 +109,9 @@ class DatabaseSettings(BaseSettings):
 
     DB_DRIVER_ASYNC: Literal["asyncpg", "psycopg"] = "asyncpg"
     DB_DRIVER_SYNC: Literal["", "psycopg", "psycopg2"] = ""
+
+    DB_READ_HOST: Host = ""
+    DB_READ_PORT: Port | None = None
 
     DB_MIGRATION_HOST: Host = ""
     DB_MIGRATION_PORT: Port | None = None
@@ -207,6 +216,15 @@ class DatabaseSettings(BaseSettings):
                 or the driver is not installed.
         """
         return self._values.migration_address
+
+    @property
+    def read_address(self) -> Address | None:
+        """The address of `read_session()`; None if it is the application's.
+
+        Raises:
+            ConfigurationError: as for `address`.
+        """
+        return self._values.read_address
 
     @property
     def pool(self) -> PoolSize:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from alembic_live.address import PACKAGES, Address
+from alembic_live.address import PACKAGES, PRIMARY, Address
 from alembic_live.database_url import ADDRESS, NAME, REQUIRED, DatabaseURL
 from alembic_live.errors import ConfigurationError
 from alembic_live.passwords import ChangingPassword, of_command, of_file
@@ -67,9 +67,12 @@ class Values:
                     f"DB_SSLROOTCERT is {SYSTEM}, and DB_SSLMODE is {sslmode}. Set it to verify-full: "
                     "the system's authorities certify every host."
                 )
+        (host, port), *further = self._hosts("DB_HOST", "DB_PORT")
         address = Address(
-            host=self.given["DB_HOST"],
-            port=int(self.given["DB_PORT"]),
+            host=host,
+            port=port,
+            further=tuple(further),
+            role=PRIMARY if further else self.url.role if self.url else "",
             user=self.given["DB_USER"],
             password=get("DB_PASSWORD", ""),
             name=self.given["DB_NAME"],
@@ -101,9 +104,21 @@ class Values:
                 "go through it. Set DB_MIGRATION_HOST or DB_MIGRATION_PORT, or both, to reach the "
                 "Postgres server itself."
             )
-        address = self.address.replaced(
-            host=host,
-            port=int(port or 0),
+        address = self.address
+        if host or port:
+            names = (
+                "DB_MIGRATION_HOST" if host else "DB_HOST",
+                "DB_MIGRATION_PORT" if port else "DB_PORT",
+            )
+            (first, its_port), *further = self._hosts(*names)
+            address = replace(
+                address,
+                host=first,
+                port=its_port,
+                further=tuple(further),
+                role=PRIMARY if further else address.role,
+            )
+        address = address.replaced(
             user=get("DB_MIGRATION_USER"),
             password=get("DB_MIGRATION_PASSWORD"),
             driver=self._migration_driver(),
@@ -113,6 +128,34 @@ class Values:
             address = replace(address, password_source=source)
         address.require_options_of_driver()
         return address
+
+    @property
+    def read_address(self) -> Address | None:
+        """The address of `read_session()`, if it has another one.
+
+        Raises:
+            ConfigurationError: as for `address`.
+        """
+        if not (self.given.get("DB_READ_HOST") or self.given.get("DB_READ_PORT")):
+            return None
+        host = "DB_READ_HOST" if self.given.get("DB_READ_HOST") else "DB_HOST"
+        port = "DB_READ_PORT" if self.given.get("DB_READ_PORT") else "DB_PORT"
+        address, hosts = self.address, self._hosts(host, port)
+        if hosts == address.hosts:
+            return None
+        (first, its_port), *further = hosts
+        return replace(address, host=first, port=its_port, further=tuple(further), role="")
+
+    def _hosts(self, host: str, port: str) -> list[tuple[str, int]]:
+        hosts, ports = self.given[host].split(","), self.given[port].split(",")
+        if len(ports) == 1:
+            ports *= len(hosts)
+        if len(hosts) != len(ports):
+            raise ConfigurationError(
+                f"{host} names {len(hosts)} hosts, and {port} {len(ports)} ports. Name one port for "
+                "all hosts, or one for each."
+            )
+        return [(name, int(number)) for name, number in zip(hosts, ports, strict=True)]
 
     def _password_source(self, name: str) -> ChangingPassword | None:
         if name in self.files:

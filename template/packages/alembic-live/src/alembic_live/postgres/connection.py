@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alembic_live.address import DEFAULT_PORT, Address
-from alembic_live.engines import ask_for_passwords
+from alembic_live.engines import address_known_to, connect_to
 from alembic_live.internals.sqlalchemy import (
     connecting_errors,
     in_greenlet,
@@ -51,7 +51,7 @@ def make_engine(
         **options,
     )
     engine.update_execution_options(**{ORIGIN: address.origin})
-    ask_for_passwords(engine, address)
+    connect_to(engine, address)
     if not pooled:
         watch_clients(engine)
     return engine
@@ -146,7 +146,9 @@ def is_in_transaction(connection: Connection) -> bool:
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
-    with limited_connecting(engine.url.port or DEFAULT_PORT) as watchdog:
+    address = address_known_to(engine)
+    ports = {port for _, port in address.hosts} if address else {engine.url.port or DEFAULT_PORT}
+    with limited_connecting(ports) as watchdog:
         try:
             connection = engine.connect()
         except connecting_errors(engine) as error:

@@ -2,25 +2,18 @@
 Alembic does not.
 """
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from textwrap import indent
 from typing import NamedTuple
 
-from alembic.util import CommandError
-
-from alembic_live.address import CONNECT_TIMEOUT, Address
-from alembic_live.postgres.local.binaries import find_binaries
-from alembic_live.printable import one_line
+from alembic_live.address import Address
+from alembic_live.postgres.pg_dump import dump
 from alembic_live.sql.lexer import tokens
-from alembic_live.sql.redaction import redacted, redacted_message
+from alembic_live.sql.redaction import redacted
 
 VERSION_TABLE = "alembic_version"  # Alembic's default
-
-TIMEOUT = 600  # seconds, for a dump
 
 # Kinds of objects that revisions do not create: they need a superuser, contain secrets, or concern
 # other servers.
@@ -44,15 +37,6 @@ RECREATED_PUBLIC = (
 )
 PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
-
-# libpq's variables for `Address.options`, without PG.
-_VARIABLES = {
-    "application_name": "APPNAME",
-    "channel_binding": "CHANNELBINDING",
-    "connect_timeout": "CONNECT_TIMEOUT",
-    "gssencmode": "GSSENCMODE",
-    "options": "OPTIONS",
-}
 
 
 class VersionTable(NamedTuple):
@@ -103,7 +87,7 @@ def read_schema(address: Address, *options: str, version_table: str = VERSION_TA
         CommandError: pg_dump is not found or fails; the text says why.
     """
     found: Schema = {}
-    for obj, sql in _objects(_dump(address, *options)):
+    for obj, sql in _objects(dump(address, *options)):
         if obj.name.split(" ")[0] == version_table or sql in RECREATED_PUBLIC:
             continue
         found[obj] = f"{found[obj]}\n{sql}" if obj in found else sql
@@ -112,49 +96,15 @@ def read_schema(address: Address, *options: str, version_table: str = VERSION_TA
 
 def read_drops(address: Address, *options: str, version_table: str = VERSION_TABLE) -> list[str]:
     """The statements that drop the same objects, in an order in which they can be dropped."""
-    dump = _dump(address, "--clean", *options)
+    sql = dump(address, "--clean", *options)
     of_versions = re.compile(rf'\."?{re.escape(version_table)}"?(?:[ ;]|$)')
-    header = HEADER.search(dump)
-    preamble = dump[: header.start() if header else 0].splitlines()
+    header = HEADER.search(sql)
+    preamble = sql[: header.start() if header else 0].splitlines()
     return [
         line.removesuffix(";")
         for line in preamble
         if line.startswith(("ALTER ", "DROP ")) and not of_versions.search(line)
     ]
-
-
-def _dump(address: Address, *options: str) -> str:
-    password = address.current_password()
-    try:
-        done = subprocess.run(
-            [
-                find_binaries() / "pg_dump",
-                "--schema-only",
-                "--no-owner",
-                "--encoding=UTF8",
-                *options,
-                f"--host={address.host}",
-                f"--port={address.port}",
-                f"--username={address.user}",
-            ],
-            check=False,
-            capture_output=True,
-            timeout=TIMEOUT,
-            env=os.environ
-            | {f"PG{_VARIABLES[name]}": value for name, value in address.options.items()}
-            | {
-                "PGCONNECT_TIMEOUT": address.options.get("connect_timeout", str(CONNECT_TIMEOUT)),
-                "PGDATABASE": address.name,  # an argument like `a=b` would be a connection string
-                **({"PGPASSWORD": password} if password else {}),
-            }
-            | {f"PG{name.upper()}": value for name, value in address.tls.for_libpq.items()},
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandError(f"pg_dump did not finish within {TIMEOUT} s.") from None
-    if done.returncode != 0:
-        reason = redacted_message(done.stderr.decode(errors="replace").strip())
-        raise CommandError(f"pg_dump failed: {one_line(' '.join(reason.split()))}")
-    return done.stdout.decode()
 
 
 def comparable(schema: Schema, *, in_order: bool = False) -> Schema:
@@ -219,12 +169,12 @@ def _shown(obj: SchemaObject, line: str) -> str:
     return column or "(an empty line)"
 
 
-def _objects(dump: str) -> Iterator[tuple[SchemaObject, str]]:
-    headers = list(HEADER.finditer(dump))
-    ends = [*(header.start() for header in headers[1:]), len(dump)]
+def _objects(sql_of_all: str) -> Iterator[tuple[SchemaObject, str]]:
+    headers = list(HEADER.finditer(sql_of_all))
+    ends = [*(header.start() for header in headers[1:]), len(sql_of_all)]
     for header, end in zip(headers, ends, strict=False):
         name, kind, schema = header.groups()
-        lines = dump[header.end() : end].split("\n")[2:]  # the header ends with a line "--"
+        lines = sql_of_all[header.end() : end].split("\n")[2:]  # the header ends with a line "--"
         while lines and BETWEEN_OBJECTS.fullmatch(lines[-1]):
             del lines[-1]
         sql = "\n".join(lines).strip("\n")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from alembic_live.engines import knows_password
+from alembic_live.engines import address_known_to
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier, word
@@ -30,6 +30,7 @@ _REMEDIES: dict[str, Kind] = {
     "not known": "host",
     "failed to resolve": "host",
     "resolution": "host",
+    "standby": "host",
     "SSL": "tls",
     "TLS": "tls",
     "certificate": "tls",
@@ -81,11 +82,15 @@ def explain_connection_error(error: Exception, engine: Engine, limit: str = "") 
     url = engine.url
     reason = limit or reason_of(error)
     host = url.query.get("host") or url.host
-    where = one_line(f'"{url.database}" on {host}, port {url.port}, as "{url.username}"')
+    address = address_known_to(engine)
+    place = f"{host}, port {url.port}"
+    if address and address.further:
+        place = address.where
+    where = one_line(f'"{url.database}" on {place}, as "{url.username}"')
     origin = engine.get_execution_options().get(ORIGIN, "the URL of the engine")
     kind = _kind(error, reason, limit)
     asks = sqlstate(error) == "28P01" or any(words in reason for words in _PASSWORD_ASKED)
-    if asks and not knows_password(engine):
+    if asks and not (url.password or address):
         kind = "password"
     what_to_do = _other_remedy(error, reason) or remedy(kind, origin)
     return f"Cannot connect to database {where}: {reason}. {what_to_do}"

@@ -9,7 +9,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -91,17 +91,17 @@ def limited(connection: "Connection") -> Iterator[None]:
 
 
 def limited_connecting(
-    port: int, *, patience: float = PATIENCE, most_memory: int = MOST_MEMORY
+    ports: Set[int], *, patience: float = PATIENCE, most_memory: int = MOST_MEMORY
 ) -> Watchdog:
     """Limit the time and the memory of connecting. Drivers and SQLAlchemy read from the server
     before there is a connection object, so the watchdog ends sockets.
 
     Args:
-        port: the port of the server.
+        ports: the ports of the server.
         patience: the seconds that the block may take.
         most_memory: the bytes by which the process may grow during the block.
     """
-    end = partial(_end_sockets, port, _sockets())
+    end = partial(_end_sockets, ports, _sockets())
     return Watchdog(end, patience=patience, most_memory=most_memory)
 
 
@@ -112,19 +112,19 @@ def _end(driver_connection: Any, loop: asyncio.AbstractEventLoop | None) -> None
         loop.call_soon_threadsafe(driver_connection.terminate)
 
 
-def _end_sockets(port: int, before: dict[int, int]) -> None:
-    """End the connections to a port that did not exist before."""
+def _end_sockets(ports: Set[int], before: dict[int, int]) -> None:
+    """End the connections to some ports that did not exist before."""
     for inode, descriptor in _sockets().items():
         if inode not in before:
             with suppress(OSError):  # already closed
-                _shut_down(descriptor, port)
+                _shut_down(descriptor, ports)
 
 
-def _shut_down(descriptor: int, port: int | None = None) -> None:
+def _shut_down(descriptor: int, ports: Set[int] | None = None) -> None:
     with socket.socket(fileno=os.dup(descriptor)) as copy:
         peer = copy.getpeername()
-        there = peer.endswith(f".{port}") if isinstance(peer, str) else peer[1] == port
-        if there or port is None:
+        port = peer.rpartition(".")[2] if isinstance(peer, str) else str(peer[1])
+        if ports is None or port in map(str, ports):
             copy.shutdown(socket.SHUT_RDWR)
 
 

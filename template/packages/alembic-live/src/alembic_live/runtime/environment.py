@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SAWarning
 from sqlalchemy.pool import NullPool
 
 from alembic_live.address import FORM
-from alembic_live.engines import ask_for_passwords
+from alembic_live.engines import connect_to
 from alembic_live.errors import ConfigurationError
 from alembic_live.history.graph import require_sound
 from alembic_live.internals import alembic as internals_of_alembic
@@ -228,6 +228,6 @@ def _engine(project: Project, config: Config) -> Engine:
             f"SQLAlchemy cannot read sqlalchemy.url in alembic.ini ({type(error).__name__}). {way_out}"
         ) from None
     engine.update_execution_options(**{ORIGIN: address.origin})
-    ask_for_passwords(engine, address)
+    connect_to(engine, address)
     watch_clients(engine)
     return engine

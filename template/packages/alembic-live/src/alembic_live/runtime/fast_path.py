@@ -63,18 +63,25 @@ def _head(versions: Path) -> str:
 
 
 def _rows(address: Address, query: str) -> list[Any]:
-    """The first column of what a query returns."""
-    limits = limited_connecting(address.port, patience=CONNECT_TIMEOUT, most_memory=MOST_MEMORY)
-    with limits:
-        if address.driver == "asyncpg":
-            return asyncio.run(_rows_by_asyncpg(address, query))
-        return _rows_by_libpq(address, query)
+    """The first column of what a query returns, by the first host that can be asked."""
+    ask = _rows_by_asyncpg if address.driver == "asyncpg" else _rows_by_libpq
+    ports = {port for _, port in address.hosts}
+    with limited_connecting(ports, patience=CONNECT_TIMEOUT, most_memory=MOST_MEMORY):
+        *others, last = address.each
+        for one in others:
+            with suppress(Exception):
+                return ask(one, address.timeout, query)
+        return ask(last, address.timeout, query)
 
 
-async def _rows_by_asyncpg(address: Address, query: str) -> list[Any]:
+def _rows_by_asyncpg(address: Address, timeout: int, query: str) -> list[Any]:
+    return asyncio.run(_rows_in_loop(address, timeout, query))
+
+
+async def _rows_in_loop(address: Address, timeout: int, query: str) -> list[Any]:
     import asyncpg
 
-    async with asyncio.timeout(CONNECT_TIMEOUT):
+    async with asyncio.timeout(timeout):
         connection = await asyncpg.connect(
             host=address.host,
             port=address.port,
@@ -82,7 +89,7 @@ async def _rows_by_asyncpg(address: Address, query: str) -> list[Any]:
             password=address.current_password() or None,
             database=address.name,
             statement_cache_size=0,  # a statement without a name, as poolers want it
-            **address.connect_args({}),
+            **address.connect_args({}) | {"timeout": timeout},
         )
         try:
             return [row[0] for row in await connection.fetch(query)]
@@ -90,7 +97,7 @@ async def _rows_by_asyncpg(address: Address, query: str) -> list[Any]:
             await connection.close(timeout=1)
 
 
-def _rows_by_libpq(address: Address, query: str) -> list[Any]:
+def _rows_by_libpq(address: Address, timeout: int, query: str) -> list[Any]:
     """By psycopg or psycopg2, which take the same arguments."""
     connection: Any = import_module(address.driver).connect(
         host=address.host,
@@ -98,7 +105,7 @@ def _rows_by_libpq(address: Address, query: str) -> list[Any]:
         user=address.user,
         password=address.current_password() or None,
         dbname=address.name,
-        **address.connect_args({}),
+        **address.connect_args({}) | {"connect_timeout": timeout},
     )
     with closing(connection):
         connection.autocommit = True

@@ -39,6 +39,8 @@ def set_variables() -> None:
     for name in ("HOST", "PORT", "USER", "PASSWORD"):
         value = os.environ.get(f"DB_MIGRATION_{name}") or os.environ.get(f"DB_{name}", "")
         os.environ[f"DB_{name}"] = os.environ[f"DB_MIGRATION_{name}"] = value
+    # It may set DB_READ_HOST, where the tests' rows are not.
+    os.environ |= {"DB_READ_HOST": os.environ["DB_HOST"], "DB_READ_PORT": os.environ["DB_PORT"]}
     os.environ["DB_POOLER"] = "none"
 
 

@@ -63,6 +63,32 @@ def find_binaries(account: Account = OWN_ACCOUNT, major: int | None = None) -> P
     )
 
 
+def find_clients(program: str) -> list[Path]:
+    """Every client program of a name, the preferred one first: that in PG_BIN, else those of the
+    package and of the system.
+
+    Raises:
+        CommandError: there is none; the text says how to get it.
+    """
+    if os.environ.get("PG_BIN"):
+        return [find_binaries() / program]
+    on_path = shutil.which(program)
+    system = [folder for pattern in SYSTEM_FOLDERS for folder in Path("/").glob(pattern)]
+    found = [
+        *(folder / program for folder in sorted(_wheel_folders(), key=major_version, reverse=True)),
+        *([Path(on_path)] if on_path else []),
+        # The newest first: the folders of the system end with their versions.
+        *(folder / program for folder in sorted(system, key=_digits, reverse=True)),
+    ]
+    present = [path for path in found if path.exists()]
+    return present or [find_binaries() / program]
+
+
+def _digits(folder: Path) -> int:
+    number = re.search(r"\d+", str(folder))
+    return int(number.group()) if number else 0
+
+
 @cache
 def major_version(folder: Path) -> int:
     """The major version of the programs in a folder."""
