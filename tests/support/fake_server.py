@@ -19,6 +19,7 @@ Behaviour = Literal[
     "an endless error",
     "one byte at a time",
     "refuses",
+    "speaks HTTP",
 ]
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
@@ -76,6 +77,10 @@ class FakeServer:
         with client, suppress(OSError, EOFError, struct.error):
             if self.behaviour == "never answers":
                 self.stopped.wait()
+                return
+            if self.behaviour == "speaks HTTP":
+                self._startup(client)
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
             while struct.unpack("!i", self._startup(client)[:4])[0] in (SSL_REQUEST, GSS_REQUEST):
                 client.sendall(b"N")

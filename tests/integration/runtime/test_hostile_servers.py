@@ -131,6 +131,15 @@ def test_every_command_comes_to_an_end(
         assert r"x\nFAILED" in text or "x FAILED" in text
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_a_program_that_is_not_postgres_is_named(drivers: dict[str, Project], driver: str) -> None:
+    with fake_server("speaks HTTP") as server:
+        done = at(drivers[driver], server.port).db("status", ok=False)
+    text = " ".join(said(done).split())
+    assert "Is it the address of a Postgres server" in text or "it is no Postgres server" in text
+    assert "DB_PORT" in text
+
+
 @campaign("driver", ["asyncpg", "psycopg", "psycopg2"], keep=["asyncpg"])
 @campaign("behaviour", HOSTILE, keep=["endless rows", "one byte at a time"])
 def test_the_quick_look_gives_up_on_endless_answers(

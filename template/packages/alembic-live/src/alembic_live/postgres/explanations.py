@@ -31,6 +31,10 @@ _REMEDIES: dict[str, Kind] = {
     "failed to resolve": "host",
     "resolution": "host",
     "standby": "host",
+    # What libpq and asyncpg say of a program that answers in another protocol.
+    "invalid response to SSL negotiation": "postgres",
+    "expected authentication request from server": "postgres",
+    "rejected SSL upgrade": "encryption",
     "SSL": "tls",
     "TLS": "tls",
     "certificate": "tls",

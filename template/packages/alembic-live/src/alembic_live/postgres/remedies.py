@@ -6,7 +6,9 @@ from alembic_live.database_url import NAME, SERVICE
 
 ORIGIN = "alembic_live_origin"  # an engine's execution option with its Address.origin
 
-Kind = Literal["login", "password", "name", "host", "tls", "pooler", "postgres", "running"]
+Kind = Literal[
+    "login", "password", "name", "host", "encryption", "tls", "pooler", "postgres", "running"
+]
 
 _START = "`uv run db start` starts a local one"
 
@@ -23,6 +25,10 @@ _OF_SETTINGS: dict[Kind, str] = {
     "name": "Check DB_NAME, or create the database; `uv run db start` creates a local one.",
     "host": "Check DB_HOST (for migrations DB_MIGRATION_HOST, if set).",
     "tls": "Check DB_SSLMODE and DB_SSLROOTCERT (DB_SSLCERT and DB_SSLKEY, if set): does the server support them?",
+    "encryption": (
+        "Either it is no Postgres server: check DB_HOST and DB_PORT (for migrations DB_MIGRATION_HOST "
+        "and DB_MIGRATION_PORT, if set). Or it has no TLS: check DB_SSLMODE."
+    ),
     "pooler": (
         "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
         "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
@@ -51,6 +57,10 @@ _OF_A_URL: dict[Kind, str] = {
     ),
     "host": "Check the host in {origin}.",
     "tls": "Check sslmode and sslrootcert (sslcert and sslkey, if set) in {origin}: does the server support them?",
+    "encryption": (
+        "Either it is no Postgres server: check the host and the port in {origin}. Or it has no TLS: "
+        "check sslmode there."
+    ),
     "pooler": (
         "This is a pooler, not a Postgres server. Put the address of the server into {origin}. If "
         'the pooler is in session mode, set Project(pooler="session").'
