@@ -20,6 +20,7 @@ from alembic_live.models import load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.pooler import advice, is_pooled
+from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json, one_line
@@ -165,6 +166,10 @@ def _server(connection: Connection) -> Check:
             f"The server is PostgreSQL {version}. The oldest supported version is {OLDEST_SERVER}. Move "
             "the database to a newer server (pg_dump and pg_restore).",
         )
+    shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in SETTINGS]
+    connection.rollback()
+    if reason := why_read_only(connection, *map(str, shown)):
+        return Check("server", False, f"PostgreSQL {version}. {reason}")
     return Check("server", True, f"PostgreSQL {version}")
 
 

@@ -37,7 +37,8 @@ def describe_database(project: Project) -> dict[str, str]:
     def read(connection: Connection) -> tuple[str, tuple[str, ...]]:
         current = tuple(map(one_line, revisions_in(project, connection)))
         version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        return one_line(version, 100), current
+        is_standby = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+        return one_line(version, 100) + (", a standby" if is_standby else ""), current
 
     address = project.migration_address
     version, current = with_connection(make_engine(address), read)

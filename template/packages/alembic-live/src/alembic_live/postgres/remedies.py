@@ -7,7 +7,16 @@ from alembic_live.database_url import NAME, SERVICE
 ORIGIN = "alembic_live_origin"  # an engine's execution option with its Address.origin
 
 Kind = Literal[
-    "login", "password", "name", "host", "encryption", "tls", "pooler", "postgres", "running"
+    "login",
+    "password",
+    "name",
+    "host",
+    "encryption",
+    "tls",
+    "pooler",
+    "primary",
+    "postgres",
+    "running",
 ]
 
 _START = "`uv run db start` starts a local one"
@@ -32,6 +41,10 @@ _OF_SETTINGS: dict[Kind, str] = {
     "pooler": (
         "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
         "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
+    ),
+    "primary": (
+        "Migrations need the primary: check DB_HOST (for migrations DB_MIGRATION_HOST, if set). With "
+        "the addresses of both, DB_HOST=one,other, they find it."
     ),
     "postgres": (
         "Check DB_HOST and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, if "
@@ -65,6 +78,7 @@ _OF_A_URL: dict[Kind, str] = {
         "This is a pooler, not a Postgres server. Put the address of the server into {origin}. If "
         'the pooler is in session mode, set Project(pooler="session").'
     ),
+    "primary": "Migrations need the primary: check the host in {origin}.",
     "postgres": (
         "Check the host and the port in {origin}. Is it the address of a Postgres server, and does "
         "the server work?"

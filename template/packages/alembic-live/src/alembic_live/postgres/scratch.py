@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from secrets import token_hex
+from typing import Any
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from alembic_live.address import Address
 from alembic_live.errors import ConfigurationError
@@ -24,7 +25,10 @@ LONGEST = 20  # characters of the project's name: Postgres truncates long names 
 
 ABANDONED_AFTER = 3600  # seconds, for a database without sessions
 
-MAY_CREATE = text("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+MAY_CREATE = text(
+    "SELECT (rolcreatedb OR rolsuper) AND NOT pg_is_in_recovery() AS may_create,"
+    " pg_is_in_recovery() AS is_standby FROM pg_roles WHERE rolname = current_user"
+)
 # With which the sessions of the project begin, if the database or the role has its own.
 SEARCH_PATH = text(
     "SELECT setting FROM pg_settings WHERE name = 'search_path' AND source IN"
@@ -112,17 +116,22 @@ def _without_progress() -> Iterator[None]:
 def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
     """The address of the server, and the search path of its scratch databases."""
 
-    def read(connection: Connection) -> tuple[bool, str | None, list[str]]:
+    def read(connection: Connection) -> tuple[Row[Any], str | None, list[str]]:
         roles = [str(name) for name in connection.scalars(ROLES)]
-        return bool(connection.scalar(MAY_CREATE)), connection.scalar(SEARCH_PATH), roles
+        return connection.execute(MAY_CREATE).one(), connection.scalar(SEARCH_PATH), roles
 
     may_create, reason = False, "The project's database cannot be reached"
     roles: list[str] = []
     search_path: str | None = None
     with suppress(CommandError, ConfigurationError):
         address = project.migration_address
-        may_create, search_path, roles = with_connection(make_engine(address), read)
-        reason = f'Role "{address.user}" cannot create databases (CREATEDB)'
+        row, search_path, roles = with_connection(make_engine(address), read)
+        may_create, reason = (
+            row.may_create,
+            f'Role "{address.user}" cannot create databases (CREATEDB)',
+        )
+        if row.is_standby:
+            reason = "The project's server is a standby"
     if may_create:
         yield address, search_path
         return

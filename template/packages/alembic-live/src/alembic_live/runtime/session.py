@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
     Engine,
@@ -19,6 +20,7 @@ from alembic_live.internals.sqlalchemy import with_own_pool
 from alembic_live.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
 from alembic_live.postgres.connection import with_connection
 from alembic_live.postgres.pooler import require_own_session, require_same_session
+from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.project import Project
 from alembic_live.runtime.lock import advisory_lock, lock_holder
 from alembic_live.runtime.timeouts import milliseconds
@@ -85,14 +87,16 @@ def migrating_session(connection: Connection, pid: int, *, lock_wait: float) -> 
         lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
 
     Raises:
-        CommandError: a pooler has changed the session.
+        CommandError: a pooler has changed the session, or the server takes no changes.
     """
     limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock_wait))}
     names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
     with connection.begin():
-        rows = connection.execute(READ, {"names": names}).all()
+        rows = connection.execute(READ, {"names": [*names, *SETTINGS]}).all()
         require_same_session(connection, pid, rows[0].pid)
         before = {row.name: row.setting for row in rows}
+        if reason := why_read_only(connection, *(before.pop(name, "") for name in SETTINGS)):
+            raise CommandError(reason)
         lifted = _set({name: limits[name] for name in limits if name in before})
         connection.exec_driver_sql(f"{watching_sql(CHECK)}, {lifted}")
     try:
