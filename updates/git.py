@@ -82,6 +82,27 @@ def merge(base: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     return merged.stdout, merged.returncode == 0
 
 
+def sides(text: bytes) -> tuple[bytes, bytes]:
+    """A file with conflicts, with the lines of before the update and with those of after it."""
+    before: list[bytes] = []
+    after: list[bytes] = []
+    both: tuple[list[bytes], ...] = (before, after)
+    to = both
+    for line in text.splitlines(keepends=True):
+        if line.rstrip() == MARKERS[0]:
+            to = (before,)
+        elif to != both and line.startswith(b"||||||| "):  # git's conflictStyle shows the base too
+            to = ()
+        elif to != both and line.rstrip() == b"=======":
+            to = (after,)
+        elif line.rstrip() == MARKERS[1]:
+            to = both
+        else:
+            for side in to:
+                side.append(line)
+    return b"".join(before), b"".join(after)
+
+
 def mark_unmerged(path: str, *sides: bytes) -> None:
     """Tell git that a file has a conflict.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from git import sides
 from python_imports import imports_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -21,7 +23,9 @@ class Parameter(NamedTuple):
 
 
 class Modules:
-    """The modules in a folder of sources. A file that cannot be parsed defines nothing."""
+    """The modules in a folder of sources. A file with a conflict defines what both sides define, and
+    one that cannot be parsed nothing.
+    """
 
     def __init__(self, folder: Path) -> None:
         """
@@ -99,11 +103,16 @@ class Modules:
         if path is None:
             return ast.parse("")
         if path not in self._trees:
-            try:
-                self._trees[path] = ast.parse(path.read_bytes())
-            except (SyntaxError, ValueError):  # it has a conflict
-                self._trees[path] = ast.parse("")
+            self._trees[path] = _parsed(path.read_bytes())
         return self._trees[path]
+
+
+def _parsed(source: bytes) -> ast.Module:
+    tree = ast.parse("")
+    for side in dict.fromkeys(sides(source)):
+        with suppress(SyntaxError, ValueError):
+            tree.body += ast.parse(side).body
+    return tree
 
 
 def absolute(imported: str, module: str, is_package: bool) -> str:

@@ -106,6 +106,22 @@ def test_rejected_lines_of_moved_files_go_along(releases: Releases, tmp_path: Pa
     assert "delete the *.rej:\n  alembic.ini.rej\n" in done.stderr
 
 
+def test_a_conflict_with_a_file_that_moved_into_another_stays(
+    releases: Releases, tmp_path: Path
+) -> None:
+    project = releases.made(WITHOUT_LIBRARY).copy(tmp_path / "my-service")
+    for old, new in (("The metadata that", "Our metadata that"), (" = MetaData(", " = ours(")):
+        project.edit("src/my_service/database/metadata.py", old, new)
+    project.commit()
+    done = project.update()
+    assert project.conflicts() == {"src/my_service/database/__init__.py": "UU"}
+    text = project.read("src/my_service/database/__init__.py")
+    assert "Our metadata that" in text
+    assert "metadata = ours(" in text
+    assert "successor" not in done.stderr
+    assert not (project.source / "database" / "metadata.py").exists()
+
+
 def test_a_setting_of_the_teams_has_no_conflict(fork: Releases) -> None:
     project = fork.made()
     last = "    model_config = SettingsConfigDict(env_file=ENV_FILE)\n"

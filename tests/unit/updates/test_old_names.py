@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from git import sides
 from modules import Definition, Modules, absolute, changed_members, takes_as_before
 from names import unbound, with_lost_names
 from old_names import OldNames, Reference, Replacement
@@ -205,6 +206,19 @@ def test_an_import_goes_where_ruff_wants_it(text: str, wanted: Import, result: s
     assert with_imports(result, [wanted], "p") == result
 
 
-def test_modules_with_a_conflict_define_nothing(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("<<<<<<< before updating\nx = 1\n")
+def test_a_module_that_cannot_be_parsed_defines_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("y = 1\nx = (\n")
     assert Modules(tmp_path).definitions("a") == {}
+
+
+@pytest.mark.parametrize("base", ["", "||||||| last update\nold = 0\n"])
+def test_a_module_with_a_conflict_defines_what_both_sides_do(tmp_path: Path, base: str) -> None:
+    (tmp_path / "a.py").write_text(
+        'first = """\n=======\n"""\n<<<<<<< before updating\nours = (\n'
+        f"{base}=======\ntheirs = (\n>>>>>>> after updating\n    1\n)\n"
+    )
+    assert set(Modules(tmp_path).definitions("a")) == {"first", "ours", "theirs"}
+    assert sides((tmp_path / "a.py").read_bytes()) == (
+        b'first = """\n=======\n"""\nours = (\n    1\n)\n',
+        b'first = """\n=======\n"""\ntheirs = (\n    1\n)\n',
+    )
