@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ PYPROJECT = """\
 name = "shop"
 version = "2.3.0"
 requires-python = ">=3.11"
-dependencies = ["alembic", "sqlalchemy"]
+dependencies = ["alembic", "sqlalchemy", "packaging>=20"]
 """
 
 BASE = """\
@@ -119,11 +120,10 @@ def commands(part: int, number: int = 0) -> str:
     return blocks[number]
 
 
-def names_that_postgres_chose() -> str:
-    """The names of constraints in a project without a convention, as the guide writes them."""
+def python(number: int) -> str:
+    """A block of Python in the guide: the project, then the names of constraints that Postgres chose."""
     blocks: list[str] = re.findall(r"```python\n(.+?)```", GUIDE, re.DOTALL)
-    [block] = blocks
-    return block
+    return blocks[number]
 
 
 class Existing:
@@ -182,7 +182,27 @@ class Existing:
         """Its history, wherever it is."""
         return {path.name: path.read_bytes() for path in self.path.glob("*/versions/*.py")}
 
-    def prove(self, releases: Releases) -> None:
+    @property
+    def pyproject(self) -> dict[str, Any]:
+        """Its pyproject.toml."""
+        return tomllib.loads((self.path / "pyproject.toml").read_text())
+
+    def set_in_pyproject(self) -> None:
+        """Write the settings of the guide into pyproject.toml."""
+        for block in re.findall(r"```toml\n(.+?)```", GUIDE, re.DOTALL):
+            for table, lines in re.findall(r"(\[.+\])\n((?:[^[\n].*\n)+)", block):
+                text = (self.path / "pyproject.toml").read_text()
+                if f"\n{table}\n" not in text:
+                    text += f"\n{table}\n"
+                for line in lines.splitlines():
+                    name = line.split(" = ")[0]
+                    before, found, after = text.partition(f"\n{table}\n")
+                    here, *rest = re.split(r"(?=^\[)", after, maxsplit=1, flags=re.MULTILINE)
+                    here = re.sub(rf"^{name} = .*\n", "", here, flags=re.MULTILINE)
+                    text = "".join([before, found, line + "\n", here, *rest])
+                self.write("pyproject.toml", text)
+
+    def prove(self, releases: Releases, package: str = "shop") -> None:
         """Do what the guide does to see that nothing has changed, and update it later on."""
         self.environment |= self.database.environment
         shutil.copytree(self.tools, self.path / ".venv", symlinks=True, copy_function=os.link)
@@ -196,7 +216,7 @@ class Existing:
         change = releases.repository / "template" / "alembic.ini.jinja"
         change.write_text(change.read_text().replace("timezone = UTC", "timezone = Asia/Tokyo"))
         releases.release(LATER)
-        project = Updatable(self.path, "shop")
+        project = Updatable(self.path, package)
         files = project.files() | project.files(teams=True)
         project.update(LATER, trust=False)
         assert project.conflicts() == {}
@@ -232,19 +252,23 @@ def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) 
     project.write("shop/models.py", IMPORTS + BASE + CUSTOMER + PURCHASE)
     project.live("shop/models.py")
     history, before = project.revisions(), project.state()
+    models = (project.path / "shop" / "models.py").read_text()
 
     project.sh(commands(1))
     assert "CONFLICT" in project.sh(commands(2, 0), ok=False)
     project.sh(commands(2, 1))
     project.sh("git checkout --theirs .gitignore && git add .gitignore")
     assert project.sh("git diff --name-only --diff-filter=U") == ""
-    project.sh("git commit --quiet --message Merge")
+    project.sh(commands(2, 2))
+    assert project.pyproject["project"]["dependencies"].count("packaging>=20") == 1
+    project.sh("git commit --quiet --all --message Merge")
     assert project.revisions() == history
-    project.change("src/shop/database/models/shop.py", BASE, "from ..base import Base\n")
-    use_names(project, names_that_postgres_chose())
-    project.prove(fork)
+    project.write("src/shop_db/database/__init__.py", python(0))
+    project.set_in_pyproject()
+    project.prove(fork, "shop_db")
     assert project.state() == before
     assert (project.path / "README.md").read_text() == "# Our shop\n"
+    assert (project.path / "src/shop/models.py").read_text() == models
 
 
 @pytest.mark.full
@@ -286,7 +310,8 @@ def test_a_hand_made_async_project_is_adopted(existing: Existing, fork: Releases
         git commit --quiet --message "Move to where the template has things"
         """
     )
-    assert "CONFLICT" in project.sh(commands(2, 0), ok=False)
+    one_package = commands(2, 0).replace("-d package_name=shop_db ", "")
+    assert "CONFLICT" in project.sh(one_package, ok=False)
     project.sh("git checkout --theirs migrations .gitignore && git add migrations .gitignore")
     project.sh(commands(2, 1))
     assert project.sh("git diff --name-only --diff-filter=U") == ""

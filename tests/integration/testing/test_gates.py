@@ -38,6 +38,15 @@ def write_revision(project: Project, up: str, down: str) -> None:
     edit(path, DOWN, DOWN + down)
 
 
+def test_nothing_fails_after_the_newest_revision(project: Project) -> None:
+    """`alembic_since` of a team that has just begun."""
+    project.db("schema")
+    [first] = project.alembic("heads").stdout.split()[:1]
+    settings = "[tool.pytest.ini_options]\n"
+    edit(project.path / "pyproject.toml", settings, f'{settings}alembic_since = "{first}"\n')
+    assert "7 passed" in project.run("pytest", "tests/test_migrations.py").stdout
+
+
 def test_a_model_without_a_revision_is_caught(project: Project) -> None:
     note = project.models / "note.py"
     note.write_text(note.read_text() + "    pages: Mapped[int]\n")

@@ -119,11 +119,9 @@ def _missing_revision(project: Project, database: Address) -> str:
     return ""
 
 
-def test_the_schema_file_is_current(
-    alembic_project: Project, history: list[Script], database: Address
-) -> None:
+def test_the_schema_file_is_current(alembic_project: Project, database: Address) -> None:
     """schema.sql, if it exists, is the schema of the newest revision."""
-    heads = [revision.revision for revision in history if revision.is_head]
+    heads = alembic_project.script.get_heads()
     table = configuration_at(alembic_project, database).version_table
     problem = problem_with_schema_file(alembic_project, database, heads, table.name)
     assert problem is None, problem
