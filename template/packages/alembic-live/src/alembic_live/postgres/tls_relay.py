@@ -5,6 +5,7 @@ The program connects to a unix socket in a folder that only this account can ent
 
 import asyncio
 import ssl
+import struct
 import tempfile
 import threading
 from asyncio import StreamReader, StreamWriter
@@ -15,8 +16,10 @@ from pathlib import Path
 
 from alembic_live.address import Address
 
-# https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST
+# https://www.postgresql.org/docs/current/protocol-message-formats.html
 _SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+_HEADER = struct.Struct("!ci")  # of a message: its kind and its length without the kind
+_SASL = bytes.fromhex("0000000a")  # the begin of AuthenticationSASL
 
 
 @dataclass
@@ -67,7 +70,7 @@ async def _listen(
     path: Path, address: Address, context: ssl.SSLContext, problems: list[str]
 ) -> asyncio.Server:
     async def serve(client: StreamReader, to_client: StreamWriter) -> None:
-        with closing(to_client):
+        with closing(to_client), suppress(asyncio.CancelledError):
             try:
                 async with asyncio.timeout(address.timeout):
                     server, to_server = await _connect(address, context)
@@ -79,7 +82,7 @@ async def _listen(
                 _done, pending = await asyncio.wait(
                     [
                         asyncio.create_task(_copy(client, to_server)),
-                        asyncio.create_task(_copy(server, to_client)),
+                        asyncio.create_task(_copy_from_server(server, to_client)),
                     ],
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -104,6 +107,22 @@ async def _connect(address: Address, context: ssl.SSLContext) -> tuple[StreamRea
         writer.close()
         raise ValueError("the server does not support TLS")
     return reader, writer
+
+
+async def _copy_from_server(source: StreamReader, target: StreamWriter) -> None:
+    """libpq refuses a server that offers channel binding on a connection that is not encrypted, so
+    this way to log in is taken from its offer.
+    """
+    with suppress(asyncio.IncompleteReadError, OSError):
+        while True:
+            kind, length = _HEADER.unpack(await source.readexactly(_HEADER.size))
+            body = await source.readexactly(length - 4)
+            if body.startswith(_SASL):
+                body = body.replace(b"SCRAM-SHA-256-PLUS\0", b"")
+            target.write(_HEADER.pack(kind, len(body) + 4) + body)
+            if kind in (b"R", b"E"):  # the server asks for a login, or refuses
+                break
+        await _copy(source, target)
 
 
 async def _copy(source: StreamReader, target: StreamWriter) -> None:
