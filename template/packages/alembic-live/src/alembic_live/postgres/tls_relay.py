@@ -78,7 +78,7 @@ async def _listen(
                 reason = " ".join(str(error).split()) or "no answer in time"
                 problems.append(f"{address.where}: {reason}")
                 return
-            with closing(to_server):
+            try:
                 _done, pending = await asyncio.wait(
                     [
                         asyncio.create_task(_copy(client, to_server)),
@@ -88,6 +88,8 @@ async def _listen(
                 )
                 for task in pending:
                     task.cancel()
+            finally:
+                to_server.transport.abort()
 
     return await asyncio.start_unix_server(serve, path)
 
@@ -99,13 +101,16 @@ async def _connect(address: Address, context: ssl.SSLContext) -> tuple[StreamRea
         ValueError: the server does not encrypt.
     """
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(_SSL_REQUEST)
-    answer = await reader.read(1)
-    if answer == b"S":
-        await writer.start_tls(context, server_hostname=address.host)
-    elif address.sslmode not in ("allow", "prefer") or address.sslcert:
-        writer.close()
-        raise ValueError("the server does not support TLS")
+    try:
+        writer.write(_SSL_REQUEST)
+        answer = await reader.read(1)
+        if answer == b"S":
+            await writer.start_tls(context, server_hostname=address.host)
+        elif address.sslmode not in ("allow", "prefer") or address.sslcert:
+            raise ValueError("the server does not support TLS")
+    except BaseException:
+        writer.transport.abort()
+        raise
     return reader, writer
 
 
@@ -139,6 +144,7 @@ async def _end(servers: list[asyncio.Server]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.01)  # the loop closes the sockets
 
 
 def _short_folder() -> str | None:
