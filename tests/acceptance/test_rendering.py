@@ -56,8 +56,20 @@ def test_answers_arrive_as_they_were_given(rendered: Render, answers: dict[str, 
     assert kept["project_name"] in readme
     assert kept["project_description"] in readme
     assert kept["author_name"] in (path / "LICENSE").read_text()
-    example = dotenv_values(path / ".env.example", interpolate=False)
+    example = dotenv_values(path / ".env.example")
     assert example["DB_NAME"] == kept["database_name"]
+
+
+def test_docker_and_a_shell_read_the_example_alike(rendered: Render) -> None:
+    path = rendered().path / ".env.example"
+    expected = dotenv_values(path)
+    lines = path.read_text().splitlines()
+    assigned = [line for line in lines if line and not line.startswith("#")]
+    assert dict(line.split("=", 1) for line in assigned) == expected  # as `--env-file` does
+    shown = run("sh", "-c", f'set -a; . "{path}"; env -0', cwd=path.parent, environment={}).stdout
+    assert (
+        expected.items() <= dict(line.split("=", 1) for line in shown.split("\0") if line).items()
+    )
 
 
 @campaign(

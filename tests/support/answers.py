@@ -18,7 +18,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "project_name": 'O\'Brien & "Co." \\ {{ x }} {% y %} {# z #} <b> #1: [a] `c` $d %(e)s',
         "project_description": "It's \"new\"\\ {{ x }} {% y %} ${z} %(e)s\nand 'more': #1\n\n[end]",
         "author_name": 'O\'Brien & "Co." \\ {{ x }} %(e)s',
-        "database_name": 'it\'s "a" \\ {{ x }} %(e)s #1 & /?@:[]=+',
+        "database_name": 'it\'s "a" \\ {{ x }} %(e)s #1 & /?@:[]=+ ${y}',
         "license": "BSD-3-Clause",
     },
     "as long as can be": {

@@ -14,6 +14,11 @@ HOST = "127.0.0.1"
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 GSS_REQUEST = struct.pack("!ii", 8, 80877104)
 
+# How a server offers its ways to log in: without TLS, and with it.
+SCRAM, PLUS = b"SCRAM-SHA-256\0", b"SCRAM-SHA-256-PLUS\0"
+OFFER = struct.pack("!cii", b"R", 8 + len(SCRAM) + 1, 10) + SCRAM + b"\0"
+OFFER_OF_BINDING = struct.pack("!cii", b"R", 8 + len(PLUS + SCRAM) + 1, 10) + PLUS + SCRAM + b"\0"
+
 
 @dataclass
 class Turn:
@@ -26,9 +31,12 @@ class Turn:
 class Proxy:
     """One proxy. A round trip begins when the client speaks after the server has spoken."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, *, binding: bool = False
+    ) -> None:
         self.server = (host, port)
         self.tls = tls
+        self.binding = binding
         self.port = 0
         self.round_trips = 0
         self.round_trips_of: list[int] = []  # by connection, in the order in which they came
@@ -91,6 +99,8 @@ class Proxy:
     ) -> None:
         while data := await source.read(1 << 16):
             self._count(turn, speaker)
+            if self.binding and speaker == "server":
+                data = data.replace(OFFER, OFFER_OF_BINDING)
             sink.write(data)
             await sink.drain()
 
@@ -102,9 +112,13 @@ class Proxy:
 
 
 @contextmanager
-def proxy(host: str, port: int, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """A proxy to a server, in a thread of its own. With `tls`, clients may ask for TLS."""
-    relay, listening = Proxy(host, port, tls), threading.Event()
+def proxy(
+    host: str, port: int, tls: ssl.SSLContext | None = None, *, binding: bool = False
+) -> Iterator[Proxy]:
+    """A proxy to a server, in a thread of its own. With `tls`, clients may ask for TLS. With
+    `binding`, it offers channel binding, as a server with TLS does.
+    """
+    relay, listening = Proxy(host, port, tls, binding=binding), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(relay.serve(listening)))
     thread.start()
     listening.wait()

@@ -24,6 +24,7 @@ LAYERS = [
         "keepalive",
         "limits",
         "alembic_ini",
+        "hints",
         "host",
         "tls",
         "passwords",

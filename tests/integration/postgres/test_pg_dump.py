@@ -32,7 +32,7 @@ def encrypted(database: Database, folder: Path, certified: str) -> Iterator[tupl
     context, authority, _ = server_context(certified)
     root = folder / "root.crt"
     authority.cert_pem.write_to_path(root)
-    with proxy(database.host, database.port, context) as relay:
+    with proxy(database.host, database.port, context, binding=True) as relay:
         there = replace(database, host="localhost", port=relay.port).address()
         yield replace(there, sslrootcert=str(root)), relay
 
@@ -127,6 +127,18 @@ def test_a_newer_program_is_used_for_a_newer_server(
         refused.value
     )
     assert "apt package postgresql-client-18" in str(refused.value)
+
+
+def test_channel_binding_needs_a_program_with_tls(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [wheel, *_] = find_clients("pg_dump")
+    monkeypatch.setattr("alembic_live.postgres.pg_dump.find_clients", lambda _: [wheel])
+    address = replace(
+        database.address("psycopg"), options={"channel_binding": "require"}, origin="DATABASE_URL"
+    )
+    with pytest.raises(CommandError, match="channel_binding is require in DATABASE_URL, and no pg"):
+        read_schema(address)
 
 
 def test_the_programs_in_pg_bin_come_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn, get_args
 from urllib.parse import unquote
 
 from alembic_live.address import DEFAULT_PORT, PRIMARY, Address
+from alembic_live.hints import hint_on
 from alembic_live.host import require_hosts, require_ports
 from alembic_live.printable import is_printable
 from alembic_live.tls import SSLMode
@@ -145,6 +146,8 @@ def read_database_url(url: str) -> DatabaseURL:
 
 
 def _read(url: str) -> DatabaseURL:
+    if hint := hint_on("it", url.strip()):
+        _refuse(hint.removesuffix("."))
     scheme, separator, rest = url.strip().partition("://")
     driver = _DRIVERS.get(scheme.lower())
     if not separator or driver is None:

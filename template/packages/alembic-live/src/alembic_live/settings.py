@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from alembic_live.address import Address
 from alembic_live.database_url import NAME, DatabaseURL, read_elsewhere
 from alembic_live.errors import ConfigurationError
+from alembic_live.hints import hint_on
 from alembic_live.host import require_hosts, require_ports
 from alembic_live.limits import Limits, PoolSize
 from alembic_live.passwords import files_of
@@ -167,6 +168,11 @@ class DatabaseSettings(BaseSettings):
         try:
             return cls(**values)
         except ValidationError as error:
+            hints = "".join(
+                f"{hint} "
+                for problem in error.errors()
+                if (hint := hint_on(str([*problem["loc"], ""][0]), problem["input"]))
+            )
             wrong = "; ".join(
                 (f"{'.'.join(map(str, problem['loc']))}: " if problem["loc"] else "")
                 + problem["msg"]
@@ -175,7 +181,7 @@ class DatabaseSettings(BaseSettings):
                 for problem in error.errors()
             )
             raise ConfigurationError(
-                f"A setting is wrong. {wrong}. Correct it in {cls._sources()}; .env.example shows "
+                f"A setting is wrong. {wrong}. {hints}Correct it in {cls._sources()}; .env.example shows "
                 "the values that each setting takes."
             ) from None
         except (OSError, UnicodeDecodeError) as error:

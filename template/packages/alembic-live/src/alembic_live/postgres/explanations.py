@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.engines import address_known_to
+from alembic_live.hints import hints_on_login
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier, word
@@ -97,6 +98,13 @@ def explain_connection_error(error: Exception, engine: Engine, limit: str = "") 
     if asks and not (url.password or address):
         kind = "password"
     what_to_do = _other_remedy(error, reason) or remedy(kind, origin)
+    if kind in ("login", "name", "host"):
+        parts = {
+            "The user": url.username,
+            "The password": url.password,
+            "The name of the database": url.database,
+        }
+        what_to_do = f"{what_to_do} {hints_on_login(parts.items())}".rstrip()
     return f"Cannot connect to database {where}: {reason}. {what_to_do}"
 
 

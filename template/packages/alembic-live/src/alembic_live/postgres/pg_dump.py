@@ -41,6 +41,13 @@ def dump(address: Address, *options: str) -> str:
         CommandError: pg_dump is not found or fails; the text says why.
     """
     programs = find_clients("pg_dump")
+    if address.options.get("channel_binding") == "require":  # which a relay cannot do
+        programs = [program for program in programs if _has_tls(program)]
+        if not programs:
+            raise CommandError(
+                f"channel_binding is require in {address.origin}, and no pg_dump on this machine has "
+                "TLS. Install Postgres's client programs, and set PG_BIN to their folder."
+            )
     done = _run(programs[0], address, options)
     if mismatch := _MISMATCH.search(_said(done)):
         server, version = map(int, mismatch.groups())

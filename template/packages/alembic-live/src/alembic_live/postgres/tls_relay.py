@@ -5,6 +5,7 @@ The program connects to a unix socket in a folder that only this account can ent
 
 import asyncio
 import ssl
+import struct
 import tempfile
 import threading
 from asyncio import StreamReader, StreamWriter
@@ -15,8 +16,10 @@ from pathlib import Path
 
 from alembic_live.address import Address
 
-# https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST
+# https://www.postgresql.org/docs/current/protocol-message-formats.html
 _SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+_HEADER = struct.Struct("!ci")  # of a message: its kind and its length without the kind
+_SASL = bytes.fromhex("0000000a")  # the begin of AuthenticationSASL
 
 
 @dataclass
@@ -67,7 +70,7 @@ async def _listen(
     path: Path, address: Address, context: ssl.SSLContext, problems: list[str]
 ) -> asyncio.Server:
     async def serve(client: StreamReader, to_client: StreamWriter) -> None:
-        with closing(to_client):
+        with closing(to_client), suppress(asyncio.CancelledError):
             try:
                 async with asyncio.timeout(address.timeout):
                     server, to_server = await _connect(address, context)
@@ -75,16 +78,18 @@ async def _listen(
                 reason = " ".join(str(error).split()) or "no answer in time"
                 problems.append(f"{address.where}: {reason}")
                 return
-            with closing(to_server):
+            try:
                 _done, pending = await asyncio.wait(
                     [
                         asyncio.create_task(_copy(client, to_server)),
-                        asyncio.create_task(_copy(server, to_client)),
+                        asyncio.create_task(_copy_from_server(server, to_client)),
                     ],
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 for task in pending:
                     task.cancel()
+            finally:
+                to_server.transport.abort()
 
     return await asyncio.start_unix_server(serve, path)
 
@@ -96,14 +101,33 @@ async def _connect(address: Address, context: ssl.SSLContext) -> tuple[StreamRea
         ValueError: the server does not encrypt.
     """
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(_SSL_REQUEST)
-    answer = await reader.read(1)
-    if answer == b"S":
-        await writer.start_tls(context, server_hostname=address.host)
-    elif address.sslmode not in ("allow", "prefer") or address.sslcert:
-        writer.close()
-        raise ValueError("the server does not support TLS")
+    try:
+        writer.write(_SSL_REQUEST)
+        answer = await reader.read(1)
+        if answer == b"S":
+            await writer.start_tls(context, server_hostname=address.host)
+        elif address.sslmode not in ("allow", "prefer") or address.sslcert:
+            raise ValueError("the server does not support TLS")
+    except BaseException:
+        writer.transport.abort()
+        raise
     return reader, writer
+
+
+async def _copy_from_server(source: StreamReader, target: StreamWriter) -> None:
+    """libpq refuses a server that offers channel binding on a connection that is not encrypted, so
+    this way to log in is taken from its offer.
+    """
+    with suppress(asyncio.IncompleteReadError, OSError):
+        while True:
+            kind, length = _HEADER.unpack(await source.readexactly(_HEADER.size))
+            body = await source.readexactly(length - 4)
+            if body.startswith(_SASL):
+                body = body.replace(b"SCRAM-SHA-256-PLUS\0", b"")
+            target.write(_HEADER.pack(kind, len(body) + 4) + body)
+            if kind in (b"R", b"E"):  # the server asks for a login, or refuses
+                break
+        await _copy(source, target)
 
 
 async def _copy(source: StreamReader, target: StreamWriter) -> None:
@@ -120,6 +144,7 @@ async def _end(servers: list[asyncio.Server]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.01)  # the loop closes the sockets
 
 
 def _short_folder() -> str | None:

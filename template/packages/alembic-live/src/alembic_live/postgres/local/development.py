@@ -134,7 +134,7 @@ def _missing_values(
             f"DB_HOST is {host}{where}, but `db start` starts servers on this machine only. Nothing was "
             f"started. For a local server, set DB_HOST={LOOPBACK[0]} or unset the DB_* settings."
         )
-    example = dotenv_values(project.folder / ".env.example", interpolate=False)
+    example = dotenv_values(project.folder / ".env.example")
     values = {
         "DB_HOST": host,
         "DB_PORT": str(cluster.admin_address.port if cluster.is_running else free_port(host)),
@@ -159,4 +159,5 @@ def _dotenv_value(value: str) -> str:
     """The value in a form that python-dotenv and `docker compose` both read."""
     if value.replace("_", "").replace("-", "").replace(".", "").isalnum() and value.isascii():
         return value
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("${", "${:-$}{") + "'"  # python-dotenv expands it in any quotes
