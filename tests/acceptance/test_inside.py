@@ -17,7 +17,7 @@ def test_inside_a_project(render: Render, module: str) -> None:
     project = render()
     project.environment.clear()
     shutil.copy(INSIDE / module, project.path / "tests")
-    extra = ["--with=fastapi", "--with=httpx", "--with=psycopg[binary]"]
+    extra = ["--with=coverage", "--with=fastapi", "--with=httpx", "--with=psycopg[binary]"]
     done = project.run(*extra, "pytest", "-q", f"tests/{module}", ok=False)
     assert done.returncode == 0, done.stdout
     assert_passes(done.stdout)

@@ -137,6 +137,8 @@ def test_copying_runs_nothing(template: Path) -> None:
     [
         ("Order Service", "order-service", "order_service"),
         ("O'Brien & Co.", "o-brien-co", "o_brien_co"),
+        ("Café Zürich", "cafe-zurich", "cafe_zurich"),
+        ("Redis", "redis-service", "redis_service"),
         ("Мой сервис", "my-service", "my_service"),
         ("数据", "my-service", "my_service"),
         ("3D Maps", "3d-maps", "service_3d_maps"),
@@ -153,6 +155,8 @@ def test_copying_runs_nothing(template: Path) -> None:
         ("O'Brien & Co.", "o-brien-co", "o_brien_co"),
         ("数据", "my-service", "my_service"),
         ("Test", "test-service", "test_service"),
+        ("Café Zürich", "cafe-zurich", "cafe_zurich"),
+        ("Redis", "redis-service", "redis_service"),
         ("a" * 19 + " bcd", "a" * 19 + "-bcd", "a" * 19),
     ],
 )
