@@ -1,13 +1,15 @@
 """Systems that lack what Linux has, and containers that look alike."""
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
 from alembic_live.postgres import scratch
-from alembic_live.postgres.local import machine
+from alembic_live.postgres.local import machine, ownership
 
 # What Windows has not. psutil and pytest are there for every system, and come first.
 ON_WINDOWS = """
@@ -48,3 +50,16 @@ def test_containers_with_the_same_host_name_are_different_machines(
 
 def test_processes_with_the_same_id_name_their_scratch_databases_differently() -> None:
     assert scratch._name("x_scratch_") != scratch._name("x_scratch_")
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    (tmp_path / "there.lock").touch()
+    monkeypatch.setattr(os, "open", refuse)
+    for name in ("new.lock", "there.lock"):
+        with pytest.raises(CommandError, match="cannot be written: Read-only file system"):
+            ownership.open_file(tmp_path / name, owners=())

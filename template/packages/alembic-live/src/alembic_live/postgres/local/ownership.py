@@ -2,6 +2,7 @@
 create a file, a folder or a link of that name first.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -102,6 +103,11 @@ def _opened(folder: Path) -> Iterator[int]:
 
 def _refusal(path: Path, reason: str | None) -> CommandError:
     """Why a path cannot be used, and what to do."""
+    if reason == os.strerror(errno.EROFS):
+        return CommandError(
+            f"{path} cannot be written: {reason}. A local server needs a folder for its files. Use "
+            "another server: set DB_HOST and the like."
+        )
     if not os.path.lexists(path):
         return CommandError(f"{path} cannot be created: {reason}.")
     if path.is_symlink():
