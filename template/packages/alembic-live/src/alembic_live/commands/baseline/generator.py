@@ -5,7 +5,7 @@ from collections.abc import Collection
 from itertools import chain, count
 from keyword import iskeyword
 from textwrap import indent
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Sequence,
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
@@ -45,12 +46,19 @@ IMPORTED = (
 DECLARATIVE = ("metadata", "registry", "type_annotation_map")
 
 
+class Counted(NamedTuple):
+    """A default that takes numbers from a sequence."""
+
+    sql: str
+    sequence: Sequence | None  # that the column owns: its table creates it
+
+
 def generated(
     base: Base,
     metadata: MetaData,
     connection: Connection,
     definitions: dict[Named, str],
-    counted: dict[Column[Any], str],
+    counted: dict[Column[Any], Counted],
 ) -> str:
     """The source of a module with a model for each table.
 
@@ -101,13 +109,16 @@ def generated(
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:
         """A column. An integer key without a sequence must not become SERIAL."""
-        if column in counted:
-            column.default = None  # sqlacodegen sets the sequence
+        number = counted.get(column)
+        if number:
+            column.default = number.sequence
+            if number.sequence is not None:
+                generator.add_literal_import("sqlalchemy", "Sequence")
         rendered = str(render_any(column, *arguments, **options))
-        if default := counted.get(column):
+        if number:
             rendered = rendered.replace(", autoincrement=True", "").removesuffix(")")
             generator.add_literal_import("sqlalchemy", "text")
-            return f"{rendered}, server_default=text({default!r}))"
+            return f"{rendered}, server_default=text({number.sql!r}))"
         is_key = column.primary_key and isinstance(column.type, Integer)
         if is_key and column.identity is None and "autoincrement" not in rendered:
             return rendered.removesuffix(")") + ", autoincrement=False)"
@@ -201,6 +212,8 @@ def generated(
     unlogged = "['UNLOGGED']"
     code = code.replace(f"'info': {{'prefixes': {unlogged}}}", f"'prefixes': {unlogged}")
     code = code.replace(f"info={{'prefixes': {unlogged}}}", f"prefixes={unlogged}")
+    # mypy cannot infer the type of a table that a relationship names before it.
+    code = re.sub(r"^(t_\w+) = Table\(", r"\1: Table = Table(", code, flags=re.MULTILINE)
     code = code.replace(f"from {SqlType.__module__} import", f"from {operations.__name__} import")
     return f'"""The tables from before the migrations. The team\'s."""\n\n{code}'
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     DefaultClause,
     MetaData,
+    Sequence,
     Table,
     inspect,
     text,
@@ -30,7 +31,7 @@ from alembic_live.autogenerate.from_scratch.reflection import (
 )
 from alembic_live.commands.baseline.base import Base, base_named, base_of
 from alembic_live.commands.baseline.constraints import add_constraint_details
-from alembic_live.commands.baseline.generator import generated
+from alembic_live.commands.baseline.generator import Counted, generated
 from alembic_live.formatting import formatted
 from alembic_live.history.files import write_text
 from alembic_live.postgres.connection import make_engine, with_connection
@@ -48,7 +49,8 @@ INDEXES = text(
 )
 OWNERS = text(
     """
-    SELECT n.nspname, c.relname, a.attname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
+    SELECT n.nspname, c.relname, a.attname, s.relname, nullif(m.nspname, current_schema())
+    FROM pg_depend d JOIN pg_class s ON s.oid = d.objid JOIN pg_namespace m ON m.oid = s.relnamespace
     JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
     WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.classid = 'pg_class'::regclass
@@ -156,22 +158,27 @@ def _models_of(project: Project, base: Base, connection: Connection) -> str:
     return generated(base, metadata, connection, definitions, _counted(metadata, connection))
 
 
-def _counted(metadata: MetaData, connection: Connection) -> dict[Column[Any], str]:
-    """The defaults that take numbers from a sequence and make no SERIAL: a domain cannot be one, and
-    the column owns the sequence of a SERIAL.
+def _counted(metadata: MetaData, connection: Connection) -> dict[Column[Any], Counted]:
+    """The defaults that take numbers from a sequence and make no SERIAL. SQLAlchemy makes a key SERIAL
+    that owns its sequence, whatever that is called, and no column that is not a key or has a domain.
+    The defaults of those that it makes are removed.
     """
-    serial = {tuple(row) for row in connection.execute(OWNERS)}
-    return {
-        column: str(default.arg).replace("::regclass", "")  # as Alembic compares it
-        for table in metadata.tables.values()
-        for column in table.columns
-        if isinstance(default := column.server_default, DefaultClause)
-        and str(default.arg).startswith("nextval(")
-        and (
-            isinstance(column.type, DOMAIN)
-            or (schema_name(table.schema), table.name, column.name) not in serial
-        )
-    }
+    owned = {(row[0], row[1], row[2]): (row[3], row[4]) for row in connection.execute(OWNERS)}
+    found = {}
+    for table in metadata.tables.values():
+        for column in table.columns:
+            default = column.server_default
+            if not isinstance(default, DefaultClause) or "nextval(" not in str(default.arg)[:8]:
+                continue
+            sequence = owned.get((schema_name(table.schema), table.name, column.name))
+            is_key = column is table.autoincrement_column and not isinstance(column.type, DOMAIN)
+            if is_key and sequence:
+                column.server_default = None
+            else:
+                text = str(default.arg).replace("::regclass", "")  # as Alembic compares it
+                own = Sequence(sequence[0], schema=sequence[1]) if sequence else None
+                found[column] = Counted(text, own)
+    return found
 
 
 def _schemas(project: Project, connection: Connection) -> list[str | None]:
