@@ -144,10 +144,12 @@ def test_an_enum_gains_and_loses_values(project: Project, schema: str, database:
         return MODELS + f"    color: Mapped[str | None] = mapped_column({named})\n"
 
     project.write_model("things", color("red", "green"))
-    project.alembic("revision", "--autogenerate", "-m", "two colors")
+    done = project.alembic("revision", "--autogenerate", "-m", "two colors")
+    assert f"Detected added enum '{'' if schema == 'public' else f'{schema}.'}color'" in said(done)
     project.alembic("upgrade", "head")
     many = ("a:b", "red", "it's", "100%", "green", "blue")
     project.write_model("things", color(*many))
+    assert "Detected added values of enum" in said(project.alembic("check", ok=False))
     project.alembic("revision", "--autogenerate", "-m", "many colors")
     project.alembic("upgrade", "head")
     assert database.query(labels, schema) == [(value,) for value in many]

@@ -298,6 +298,7 @@ def test_a_template_that_writes_a_string_and_a_label_are_named(project: Project)
     )
     done = project.db("squash", "--yes", ok=False)
     assert 'has the branch label "x", which would be lost' in done.stderr
+    assert "After the squash, write it into the new revision." in done.stderr
 
 
 ODD_COLON = """

@@ -89,6 +89,7 @@ class DestructiveChange:
     names: tuple[str | None, ...]  # the schema or None, the table, the column; or an enum's value
     text: str
     default_schema: str | None = None
+    effect: str = ""  # what else it means, once for all changes of a kind
 
     @property
     def name(self) -> str:
@@ -126,7 +127,7 @@ def confirm_destructive_changes(
     likely = [each for each, is_likely in possible_renames(script.upgrade_ops) if is_likely]
     changes = [change for change in changes if not permissions.allow_drop(change)]
     if ask:
-        changes = [change for change in changes if not says_yes(f"{change.text} Drop it?")]
+        changes = [change for change in changes if not says_yes(_question(change))]
     for each in likely:
         if isinstance(each, EnumRename) and each not in chosen:
             log.warning(
@@ -163,9 +164,14 @@ def destructive_changes(
                     yield DestructiveChange(
                         (item.name, value),
                         f"Value {display_name(value)} of enum {display_name(item.name)} would be "
-                        "removed. That rewrites every table that uses the enum, and fails if a row "
+                        "removed.",
+                        effect="That rewrites every table that uses the enum, and fails if a row "
                         "has the value. Keep the value in the model, at least until no row has it.",
                     )
+
+
+def _question(change: DestructiveChange) -> str:
+    return " ".join(filter(None, (change.text, change.effect, "Drop it?")))
 
 
 def _refusal(changes: list[DestructiveChange], likely: list[AnyRename]) -> str:
@@ -176,6 +182,7 @@ def _refusal(changes: list[DestructiveChange], likely: list[AnyRename]) -> str:
             hints.append(f"{change.text} If you renamed it: {' or '.join(options)}.")
         else:
             hints.append(change.text)
+    hints += dict.fromkeys(change.effect for change in changes if change.effect)
     drop = word(f"allow-drop={','.join(change.name for change in changes)}")
     return (
         f"No revision was written. {' '.join(hints)} To drop: -x {drop} (or -x allow-drop for "

@@ -1,5 +1,6 @@
 """Native enums in autogenerate: one query reads them all."""
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ ENUMS = text(
 )
 
 Name = tuple[str | None, str]  # schema and name
+
+log = logging.getLogger("alembic.autogenerate")
 
 
 class EnumLifecycleOp(ops.MigrateOperation):
@@ -114,7 +117,9 @@ def _compare_enums(
         found = existing.get((schema, name))
         if found is None:
             created.append(CreateEnum(schema, name, labels))
+            log.info("Detected added enum '%s'", display_name(schema, name))
         elif found.labels != labels:
+            _log_change(display_name(schema, name), found.labels, labels)
             dependents = dependents_of(connection, found.oid)
             change = AddEnumValues if _only_adds(found.labels, labels) else ReplaceEnum
             changed.append(change(schema, name, found.labels, labels, dependents))
@@ -122,8 +127,26 @@ def _compare_enums(
         is_extra = (schema, name) not in wanted and schema in schemas
         if is_extra and has_no_other_use(dependents_of(connection, enum.oid), upgrade):
             dropped.append(DropEnum(schema, name, enum.labels))
+            log.info("Detected removed enum '%s'", display_name(schema, name))
     upgrade.ops[:] = [*created, *changed, *upgrade.ops, *dropped]
     return PriorityDispatchResult.CONTINUE
+
+
+def _log_change(name: str, old: list[str], new: list[str]) -> None:
+    """Say what differs, as Alembic does for tables. `alembic check` itself prints all values."""
+    added, removed = (
+        [label for label in one if label not in other] for one, other in ((new, old), (old, new))
+    )
+    if added:
+        log.info(
+            "Detected added values of enum '%s': %s", name, ", ".join(map(display_name, added))
+        )
+    if removed:
+        log.info(
+            "Detected removed values of enum '%s': %s", name, ", ".join(map(display_name, removed))
+        )
+    if [label for label in old if label in new] != [label for label in new if label in old]:
+        log.info("Detected another order of the values of enum '%s'", name)
 
 
 def wanted_enums(context: AutogenContext) -> dict[Name, list[str]]:

@@ -195,7 +195,8 @@ def _require_no_other_dependents(
             quoted = ", ".join(f'"{label}"' for label in labels)
             raise CommandError(
                 f"Revision {one.revision} has the branch label {quoted}, which would be "
-                f"lost. Remove it from {project.relative(Path(one.path))} first, or squash up to another revision."
+                f"lost. Remove it from {project.relative(Path(one.path))} first. After the squash, "
+                "write it into the new revision."
             )
 
 
