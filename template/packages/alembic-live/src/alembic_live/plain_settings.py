@@ -174,6 +174,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "DB_MIGRATION_USER": is_printable,
     "DB_MIGRATION_PASSWORD": _is_password,
     "DB_POOLER": _is_one_of("", "none", "session", "transaction"),
+    "DB_MIGRATION_POOLER": _is_one_of("", "none", "session"),
     "DB_POOL_SIZE": _is_number(1, 10_000, whole=True),
     "DB_POOL_OVERFLOW": _is_number(0, 10_000, whole=True),
     "DB_POOL_TIMEOUT": _is_time,

@@ -169,8 +169,7 @@ def _server(connection: Connection) -> Check:
 
 
 def _pooler(project: Project, connection: Connection) -> Check:
-
-    if project.pooler == "session":
+    if project.migration_pooler == "session":
         return Check("pooler", True, "in session mode, as configured")
     if is_pooled(connection):
         return Check("pooler", False, f"Migrations go through a pooler. {advice(connection)}")

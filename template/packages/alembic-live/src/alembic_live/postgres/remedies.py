@@ -25,7 +25,8 @@ _OF_SETTINGS: dict[Kind, str] = {
     "tls": "Check DB_SSLMODE and DB_SSLROOTCERT (DB_SSLCERT and DB_SSLKEY, if set): does the server support them?",
     "pooler": (
         "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
-        "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
+        "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session, or "
+        "DB_MIGRATION_POOLER=session if it serves migrations alone."
     ),
     "postgres": (
         "Check DB_HOST and DB_PORT (for migrations DB_MIGRATION_HOST and DB_MIGRATION_PORT, if "
@@ -67,7 +68,8 @@ _OF_A_URL: dict[Kind, str] = {
 
 _POOLED_SETTINGS = (
     "Set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the Postgres server. If the pooler is in "
-    "session mode, set DB_POOLER=session instead."
+    "session mode, set DB_POOLER=session instead, or DB_MIGRATION_POOLER=session if it serves "
+    "migrations alone."
 )
 _POOLED_URL = (
     "Put the address of the Postgres server into {origin}. If the pooler is in session mode, set "
