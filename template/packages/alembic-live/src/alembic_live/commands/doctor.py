@@ -122,6 +122,10 @@ def examine(project: Project) -> list[Check]:
         findings += _connected(
             lambda: with_connection(make_engine(address, pooled=True), check_as_application)
         )
+    if reading := project.read_address:
+        reached = Check("readers", True, f"read_session() reaches {reading}")
+        engine = make_engine(reading, pooled=True)
+        findings += _connected(lambda: with_connection(engine, lambda _: [reached]))
     return findings
 
 
