@@ -42,7 +42,8 @@ def test_a_unix_socket_needs_none() -> None:
 
 
 def test_the_server_watches_for_its_client() -> None:
-    sql = watching_sql(CHECK)
+    sql = watching_sql(CHECK, jit="off")
+    assert "set_config('jit', 'off', false)" in sql
     postgast.parse(sql)
     for name, value in SERVER_SETTINGS.items():
         assert f"set_config('{name}', '{value}', false)" in sql

@@ -108,6 +108,11 @@ def test_it_takes_one_of_them() -> None:
 
 def test_the_limits_and_the_pooler_are_those_of_the_settings_or_its_own() -> None:
     settings = DatabaseSettings.load(DB_MIGRATION_LOCK_WAIT="9", DB_POOLER="session")
+    both = DatabaseSettings.load(DB_POOLER="transaction", DB_MIGRATION_POOLER="session")
+    two = Project(settings=both, metadata=MetaData())
+    assert (two.pooler, two.migration_pooler) == ("transaction", "session")
+    one = Project(settings=both, metadata=MetaData(), pooler="none")
+    assert (one.pooler, one.migration_pooler) == ("none", "none")
     assert Project(metadata=MetaData(), settings=settings).limits == Limits(lock_wait=9)
     assert Project(metadata=MetaData(), settings=settings).pooler == "session"
     own = Project(metadata=MetaData(), settings=settings, limits=Limits(5), pooler="none")

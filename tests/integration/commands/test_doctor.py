@@ -74,6 +74,14 @@ def test_a_server_that_cannot_be_reached(
     assert words in found["connection"]
 
 
+def test_the_hosts_of_readers(project: Project) -> None:
+    there = project.given(DB_READ_HOST="localhost")
+    assert wrong(there) == {}
+    assert "ok    readers     read_session() reaches " in there.db("doctor").stdout
+    found = wrong(project.given(DB_READ_HOST="localhost", DB_READ_PORT="1"))
+    assert "Connection refused" in found["connection"]
+
+
 def test_a_server_without_tls(service: Project, database: Database) -> None:
     found = wrong(service.given(**database.environment, DB_SSLMODE="require"))
     assert "check DB_SSLMODE" in found["connection"]

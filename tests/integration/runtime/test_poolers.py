@@ -58,6 +58,32 @@ def test_a_pooler_in_session_mode_will_do(
         assert "(head)" in project.alembic("current").stdout
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_two_poolers_from_one_environment(
+    installed: dict[str, Project], pgbouncer: Path, database: Database, driver: str
+) -> None:
+    with (
+        pooler(pgbouncer, database, "transaction") as application,
+        pooler(pgbouncer, database, "session", default_pool_size=1) as migrations,
+    ):
+        project = installed[driver].given(
+            DB_POOLER="transaction",
+            **application.environment,
+            DB_MIGRATION_HOST=migrations.host,
+            DB_MIGRATION_PORT=str(migrations.port),
+        )
+        undecided = project.alembic("upgrade", "head", ok=False)
+        assert "DB_MIGRATION_POOLER=session if it serves migrations alone" in " ".join(
+            said(undecided).split()
+        )
+        project = project.given(DB_MIGRATION_POOLER="session")
+        project.db("migrate")
+        assert "nothing to do" in said(project.db("migrate"))
+        found = project.db("doctor").stdout
+        assert "ok    pooler      in session mode, as configured" in found
+        assert "WRONG" not in found
+
+
 def test_a_pooler_that_is_said_to_be_in_session_mode_and_is_not(
     installed: dict[str, Project], pgbouncer: Path, database: Database
 ) -> None:

@@ -33,8 +33,18 @@ def test_the_database_in_env_is_never_touched(new_project: NewProject, database:
 
 def test_the_server_in_env_is_not_asked(project: Project) -> None:
     nobody_there = {"HOST": "127.0.0.1", "PORT": "1", "USER": "x", "PASSWORD": "x", "NAME": "x"}
-    settings = "".join(f"DB_{name}={value}\n" for name, value in nobody_there.items())
-    (project.path / ".env").write_text(settings)
+    others = {
+        "READ_HOST": "nowhere.invalid", "PASSWORD_COMMAND": "false", "SERVICE": "nowhere",
+        "SSLCERT": "/nowhere", "SSLROOTCERT": "system", "MIGRATION_POOLER": "session",
+    }  # fmt: skip
+    settings = "".join(f"DB_{name}={value}\n" for name, value in {**nobody_there, **others}.items())
+    (project.path / ".env").write_text(f"{settings}DATABASE_URL=postgres://nobody@nowhere/x?y=z\n")
+    (project.path / "tests" / "test_read.py").write_text(
+        "from my_service.database import project\n\n\n"
+        "def test_addresses_agree() -> None:\n"
+        "    assert project.read_address is None\n"
+        "    assert project.application_address == project.migration_address\n"
+    )
     project.run("pytest", "-k", "agree")
 
 

@@ -50,35 +50,42 @@ SOCKET_OPTIONS = (
 )
 
 
-def watch_clients(engine: "Engine") -> None:
+def watch_clients(engine: "Engine", **settings: str) -> None:
     """Let the server watch for its client in each new connection of an engine. This takes one round
     trip, because poolers refuse such settings in the startup message.
+
+    Args:
+        engine: the engine.
+        settings: further settings of the session.
     """
+    sql = watching_sql(CHECK, **settings)
 
     from sqlalchemy import event
 
     @event.listens_for(engine, "connect")
     def watch(connection: Any, _record: object) -> None:
         if engine.dialect.driver == "asyncpg":  # without BEGIN and without preparing
-            connection.run_async(lambda driver: driver.execute(watching_sql(CHECK)))
+            connection.run_async(lambda driver: driver.execute(sql))
             return
         autocommit, connection.autocommit = connection.autocommit, True
         with closing(connection.cursor()) as cursor:
-            cursor.execute(watching_sql(CHECK))
+            cursor.execute(sql)
         connection.autocommit = autocommit
 
 
-def watching_sql(check: float) -> str:
+def watching_sql(check: float, **settings: str) -> str:
     """The statement that lets the server watch for the client of its session.
 
     Args:
         check: seconds between two checks for the client during a statement.
+        settings: further settings of the session.
     """
-    settings = ", ".join(
-        f"set_config('{name}', '{value}', false)" for name, value in SERVER_SETTINGS.items()
+    all_settings = ", ".join(
+        f"set_config('{name}', '{value}', false)"
+        for name, value in {**SERVER_SETTINGS, **settings}.items()
     )
     return (
-        f"SELECT {settings}, CASE WHEN position('linux' IN version()) > 0 "
+        f"SELECT {all_settings}, CASE WHEN position('linux' IN version()) > 0 "
         f"THEN set_config('{CHECK_SETTING}', '{round(check * 1000)}', false) END"
     )
 

@@ -14,7 +14,6 @@ from alembic_live.address import Address
 from alembic_live.database_url import read_elsewhere
 from alembic_live.errors import ConfigurationError
 from alembic_live.host import require_hosts, require_ports
-from alembic_live.passwords import files_of
 from alembic_live.printable import is_printable
 from alembic_live.tls import SSLMode
 from alembic_live.values import Values
@@ -44,7 +43,7 @@ def read_migration_address(env_file: Path) -> Address:
     try:
         if url := read_elsewhere(values):
             values = {**url.values, **values}
-        return Values(values, url, files_of(values, _secrets_dir())).migration_address
+        return Values(values, url).migration_address
     except (ValueError, ConfigurationError):
         raise UnsureError("DatabaseSettings says what is wrong") from None
 
@@ -174,6 +173,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "DB_MIGRATION_USER": is_printable,
     "DB_MIGRATION_PASSWORD": _is_password,
     "DB_POOLER": _is_one_of("", "none", "session", "transaction"),
+    "DB_MIGRATION_POOLER": _is_one_of("", "none", "session"),
     "DB_POOL_SIZE": _is_number(1, 10_000, whole=True),
     "DB_POOL_OVERFLOW": _is_number(0, 10_000, whole=True),
     "DB_POOL_TIMEOUT": _is_time,

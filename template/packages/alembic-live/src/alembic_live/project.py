@@ -73,7 +73,8 @@ class Project:
             url: the URL of the database, or a function that returns it.
             engine: a function that returns an engine for migrations. Its pool is not used.
             limits: the limits of a migration. Default: those of the settings, else `Limits()`.
-            pooler: the mode of a pooler between migrations and the server. Default: DB_POOLER.
+            pooler: the mode of a pooler between migrations and the server. Default:
+                DB_MIGRATION_POOLER, else DB_POOLER.
             password: a function that returns the password for an address, where neither the settings
                 nor the URL have one; or a pair of it and the seconds for which it can be kept. Each
                 new connection asks it, in a thread if the driver is async.
@@ -94,6 +95,8 @@ class Project:
         self.limits = limits or (settings.limits if settings else Limits())
         self.pool = settings.pool if settings else PoolSize()
         self.pooler: Pooler = pooler or (settings.DB_POOLER if settings else "")
+        of_migrations = settings.DB_MIGRATION_POOLER if settings and not pooler else ""
+        self.migration_pooler: Pooler = of_migrations or self.pooler
         self.password = password and of_function(password)
         self.name = name or (self.models[0].partition(".")[0] if self.models else "alembic")
         self._config_file: Path | None = None
@@ -113,7 +116,7 @@ class Project:
         project = copy(self)
         project._address = address
         project.settings, project.url, project.engine = None, None, None
-        project.pooler = "none"
+        project.pooler = project.migration_pooler = "none"
         return project
 
     # The models

@@ -120,6 +120,7 @@ class DatabaseSettings(BaseSettings):
     DB_MIGRATION_PASSWORD: Password = SecretStr("")
 
     DB_POOLER: Literal["", "none", "session", "transaction"] = ""
+    DB_MIGRATION_POOLER: Literal["", "none", "session"] = ""
 
     DB_POOL_SIZE: Annotated[int, _number(1, 10_000)] = POOL.size
     DB_POOL_OVERFLOW: Annotated[int, _number(0, 10_000)] = POOL.overflow

@@ -123,6 +123,10 @@ def examine(project: Project) -> list[Check]:
         findings += _connected(
             lambda: with_connection(make_engine(address, pooled=True), check_as_application)
         )
+    if reading := project.read_address:
+        reached = Check("readers", True, f"read_session() reaches {reading}")
+        engine = make_engine(reading, pooled=True)
+        findings += _connected(lambda: with_connection(engine, lambda _: [reached]))
     return findings
 
 
@@ -174,8 +178,7 @@ def _server(connection: Connection) -> Check:
 
 
 def _pooler(project: Project, connection: Connection) -> Check:
-
-    if project.pooler == "session":
+    if project.migration_pooler == "session":
         return Check("pooler", True, "in session mode, as configured")
     if is_pooled(connection):
         return Check("pooler", False, f"Migrations go through a pooler. {advice(connection)}")

@@ -40,7 +40,8 @@ _OF_SETTINGS: dict[Kind, str] = {
     ),
     "pooler": (
         "This is a pooler, not a Postgres server. For migrations, set DB_MIGRATION_HOST and "
-        "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session."
+        "DB_MIGRATION_PORT to the server. If the pooler is in session mode, set DB_POOLER=session, or "
+        "DB_MIGRATION_POOLER=session if it serves migrations alone."
     ),
     "primary": (
         "Migrations need the primary: check DB_HOST (for migrations DB_MIGRATION_HOST, if set). With "
@@ -91,7 +92,8 @@ _OF_A_URL: dict[Kind, str] = {
 
 _POOLED_SETTINGS = (
     "Set DB_MIGRATION_HOST and DB_MIGRATION_PORT to the Postgres server. If the pooler is in "
-    "session mode, set DB_POOLER=session instead."
+    "session mode, set DB_POOLER=session instead, or DB_MIGRATION_POOLER=session if it serves "
+    "migrations alone."
 )
 _POOLED_URL = (
     "Put the address of the Postgres server into {origin}. If the pooler is in session mode, set "

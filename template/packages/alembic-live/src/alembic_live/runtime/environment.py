@@ -206,10 +206,7 @@ def _engine(project: Project, config: Config) -> Engine:
         engine = project.make_engine()
         return engine if isinstance(engine, Engine) else engine.sync_engine
     address = project.migration_address
-    session = {"application_name": f"{project.name} migrations"}
-    if project.pooler != "session":  # such a pooler may refuse settings that it does not know
-        session["jit"] = "off"  # it slows down the catalog queries of a comparison
-    connect_args = address.connect_args(session)
+    connect_args = address.connect_args({"application_name": f"{project.name} migrations"})
     options: dict[str, Any] = config.get_section(config.config_ini_section, {})
     if project.url is not None or project.is_moved:
         options["sqlalchemy.url"] = address.url
@@ -229,5 +226,5 @@ def _engine(project: Project, config: Config) -> Engine:
         ) from None
     engine.update_execution_options(**{ORIGIN: address.origin})
     connect_to(engine, address)
-    watch_clients(engine)
+    watch_clients(engine, jit="off")  # it slows down the catalog queries of a comparison
     return engine

@@ -63,7 +63,7 @@ def locked_session(
     Raises:
         CommandError: another process holds the lock for too long, or there is a pooler.
     """
-    require_own_session(connection, project.pooler)
+    require_own_session(connection, project.migration_pooler)
     with (
         advisory_lock(
             connection,
