@@ -93,3 +93,16 @@ CREATE INDEX bookings_room ON bookings (room) INCLUDE (id) WITH (fillfactor = 50
 CREATE VIEW shop.open AS SELECT id, placed FROM shop.orders WHERE state <> '2nd try';
 CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch();
+
+-- A serial column that is no key, a key whose sequence has a name of its own, and a table between two
+-- rows of one table.
+CREATE TABLE shop.audit (id serial UNIQUE NOT NULL, what text);
+CREATE TABLE shop.steps (id bigserial PRIMARY KEY);
+ALTER SEQUENCE shop.steps_id_seq RENAME TO numbers_of_steps;
+CREATE TABLE shop.follows (
+    one bigint REFERENCES shop.steps (id),
+    other bigint REFERENCES shop.steps (id),
+    PRIMARY KEY (one, other)
+);
+CREATE SEQUENCE shop.counter;
+CREATE TABLE shop.tickets (id bigint PRIMARY KEY DEFAULT nextval('shop.counter'));

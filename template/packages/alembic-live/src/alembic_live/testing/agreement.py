@@ -46,9 +46,9 @@ def schema_differences(project: Project, database: Address) -> list[str]:
     load_models(project)
     tables = _compared_tables(project, database)
     engine = make_engine(database)
-    with_connection(engine, remove_beyond_models)
+    sequences = with_connection(engine, remove_beyond_models)
     migrated = _of_tables(tables, read_schema(database, "--no-privileges"))
-    with_connection(engine, partial(_recreate, tables))
+    with_connection(engine, partial(_recreate, tables, sequences))
     with_connection(engine, remove_beyond_models)
     created = _of_tables(tables, read_schema(database, "--no-privileges"))
     exceptions = Exceptions.of(project, "models")
@@ -71,11 +71,14 @@ def _compared_tables(project: Project, database: Address) -> list[Table]:
     ]
 
 
-def _recreate(tables: list[Table], connection: Connection) -> None:
+def _recreate(tables: list[Table], sequences: list[str], connection: Connection) -> None:
     quote = connection.dialect.identifier_preparer
     with connection.begin():
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote.format_table(table)} CASCADE")
+        for sequence in sequences:
+            with suppress(DBAPIError), connection.begin_nested():  # another table uses it
+                connection.exec_driver_sql(f"DROP SEQUENCE {sequence}")
         columns = [column for table in tables for column in table.columns]
         for type_ in {type_ for column in columns for type_ in named_types(column.type)}:
             # A type with create_type=False belongs to the migrations: the models use it as it is.

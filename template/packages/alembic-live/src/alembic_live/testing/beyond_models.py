@@ -8,6 +8,7 @@ from alembic_live.postgres.connection import execute_verbatim
 #
 # - NOT VALID, which CREATE TABLE ignores;
 # - the names of sequences that belong to columns: they keep the old name of a renamed table;
+# - that a sequence belongs to a column: pg_dump prints the default of the column elsewhere then;
 # - FORCE ROW LEVEL SECURITY, statistics targets, storage, storage parameters, CLUSTER ON,
 #   REPLICA IDENTITY, comments on indexes.
 STATEMENTS = text(
@@ -28,20 +29,24 @@ STATEMENTS = text(
         FROM tables t
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
         JOIN pg_type y ON y.oid = a.atttypid
+    ), sequences AS (
+        SELECT s.oid::regclass AS sequence, s.relname, s.relnamespace, d.deptype,
+               left(c.relname, 29) || '_' || left(c.attname, 28) || '_seq' AS wanted
+        FROM columns c
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+             AND d.refobjsubid = c.attnum AND d.classid = 'pg_class'::regclass
+             AND d.deptype IN ('a', 'i')
+        JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
     )
     SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', name, k.conname) FROM tables
     JOIN pg_constraint k ON k.conrelid = tables.oid
     WHERE NOT k.convalidated AND coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
     UNION ALL
-    SELECT format('ALTER SEQUENCE %s RENAME TO %I', s.oid::regclass, wanted.name)
-    FROM columns c
-    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-         AND d.refobjsubid = c.attnum AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-    JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-    CROSS JOIN LATERAL (SELECT left(c.relname, 29) || '_' || left(c.attname, 28) || '_seq' AS name)
-        AS wanted
-    WHERE s.relname <> wanted.name AND NOT EXISTS (
-        SELECT FROM pg_class WHERE relname = wanted.name AND relnamespace = s.relnamespace)
+    SELECT format('ALTER SEQUENCE %s OWNED BY NONE', sequence) FROM sequences WHERE deptype = 'a'
+    UNION ALL
+    SELECT format('ALTER SEQUENCE %s RENAME TO %I', sequence, wanted) FROM sequences
+    WHERE relname <> wanted AND NOT EXISTS (
+        SELECT FROM pg_class WHERE relname = wanted AND relnamespace = sequences.relnamespace)
     UNION ALL
     SELECT format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', name) FROM tables
     WHERE relforcerowsecurity
@@ -76,15 +81,30 @@ STATEMENTS = text(
 )
 
 
-def remove_beyond_models(connection: Connection) -> None:
+OWNED = text(
+    """
+    SELECT s.oid FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+      AND d.deptype = 'a'
+    """
+)
+NAMES = text("SELECT oid::regclass::text FROM pg_class WHERE oid = ANY(CAST(:oids AS oid[]))")
+
+
+def remove_beyond_models(connection: Connection) -> list[str]:
     """Take from the tables of a scratch database what models cannot express.
 
     Args:
         connection: a connection to the scratch database, without a transaction.
 
+    Returns:
+        The sequences that belonged to columns, in SQL. They no longer disappear with their tables.
+
     Raises:
         DBAPIError: Postgres refuses to change a table.
     """
     with connection.begin():
+        owned = list(connection.scalars(OWNED))
         for (statement,) in connection.execute(STATEMENTS).all():
             execute_verbatim(connection, statement)
+        return list(connection.scalars(NAMES, {"oids": owned}))
