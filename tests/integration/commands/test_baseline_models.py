@@ -66,3 +66,13 @@ def test_a_baseline_keeps_the_order_of_the_columns_whatever_the_models_have(
         project.given(**again.environment).alembic("upgrade", "head")
         again.query("INSERT INTO pairs VALUES ('two', 1)")
         assert again.query("SELECT id, second FROM pairs") == [(1, "two")]
+
+
+def test_models_that_differ_are_no_success(new_project: NewProject, database: Database) -> None:
+    database.query("CREATE TYPE unused AS ENUM ('a')")
+    database.query("CREATE TABLE pairs (id int CONSTRAINT pk_pairs PRIMARY KEY)")
+    project = new_project(example=False)
+    said_so = said(project.db("baseline", "--models", ok=False))
+    assert "The models differ from the database." in said_so
+    assert "name='unused').drop(op.get_bind())" in said_so
+    assert (project.models / "tables.py").exists()

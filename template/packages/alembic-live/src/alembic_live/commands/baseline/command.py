@@ -65,6 +65,8 @@ def run(project: Project, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
     if arguments.models:
         tell(write_models(project, output=arguments.output, base=arguments.base))
+        if arguments.output is None:  # otherwise the project may not import them
+            _require_agreement(project)
     else:
         tell("\n".join(baseline(project, yes=arguments.yes)))
     return 0
@@ -161,6 +163,20 @@ def _require_matching_models(project: Project, address: Address) -> None:
         raise ModelsDifferError(
             f"The models differ from the {address}. These changes would align it with them:\n\n{code}\n"
             "Correct the models, or generate them: uv run db baseline --models"
+        )
+
+
+def _require_agreement(project: Project) -> None:
+    """Load the models that were written, and compare them with the database.
+
+    Raises:
+        CommandError: they cannot be loaded, or differ; the text says how.
+    """
+    load_models(project)
+    if code := _changes_of_the_models(project, project.migration_address):
+        raise ModelsDifferError(
+            "The models differ from the database. These changes would align it with them:\n\n"
+            f"{code}\nCorrect the models. A type that no table uses has no model: drop it."
         )
 
 
