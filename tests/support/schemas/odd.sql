@@ -106,3 +106,4 @@ CREATE TABLE shop.follows (
 );
 CREATE SEQUENCE shop.counter;
 CREATE TABLE shop.tickets (id bigint PRIMARY KEY DEFAULT nextval('shop.counter'));
+CREATE TABLE shop.parcels (id bigint PRIMARY KEY DEFAULT nextval('shop.counter'::text));

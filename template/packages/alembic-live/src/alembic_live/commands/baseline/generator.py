@@ -111,7 +111,7 @@ def generated(
         """A column. An integer key without a sequence must not become SERIAL."""
         number = counted.get(column)
         if number:
-            column.default = number.sequence
+            column.default, column.server_default = number.sequence, None
             if number.sequence is not None:
                 generator.add_literal_import("sqlalchemy", "Sequence")
         rendered = str(render_any(column, *arguments, **options))
