@@ -67,6 +67,7 @@ def test_an_update_says_that_it_missed_a_renamed_package_and_one_that_knows_the_
     assert project.files() == now.files()
 
 
+@pytest.mark.full
 def test_an_update_that_moves_files_refuses_before_it_misses_a_renamed_package(
     releases: Releases, old: Updatable
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_moved_file_is_named_before_the_update(releases: Releases, project: Up
     assert project.files()[ENGINE] == releases.made().files()[ENGINE]
 
 
+@pytest.mark.full
 def test_an_untouched_project_is_whole_in_a_folder_of_any_name(
     releases: Releases, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_an_untouched_project_is_whole_in_a_folder_of_any_name(
     assert MISSES not in done.stderr
 
 
+@pytest.mark.full
 def test_answers_may_be_in_another_file(releases: Releases, old: Updatable) -> None:
     (old.path / ".config").mkdir()
     old.git("mv", ".copier-answers.yml", ".config/template.yml")
@@ -149,6 +152,7 @@ def test_a_copy_without_a_version_is_said(releases: Releases, tmp_path: Path) ->
     assert f"git -C {template} status" in done.stderr
 
 
+@pytest.mark.full
 def test_a_folder_may_begin_with_a_hyphen(releases: Releases, tmp_path: Path) -> None:
     done = copier("copy", "--defaults", releases.repository, "--", "-service", cwd=tmp_path)
     [step] = [line.strip() for line in done.stderr.splitlines() if line.startswith("    cd ")]

@@ -134,6 +134,7 @@ def test_each_way_to_name_no_version_has_its_cause(releases: Releases, tmp_path:
     project.update()
 
 
+@pytest.mark.full
 def test_each_way_to_have_no_template_has_its_cause(releases: Releases, tmp_path: Path) -> None:
     words = "Updating is only supported in git-tracked templates"
     project = releases.made(NEWEST).copy(tmp_path / "my-service")
@@ -154,6 +155,7 @@ def test_a_project_by_another_way_has_its_cause(releases: Releases, tmp_path: Pa
     refused(project, "is outside repository at", cause, "../my-service")
 
 
+@pytest.mark.full
 def test_a_project_of_another_user_has_its_cause(releases: Releases, tmp_path: Path) -> None:
     project = releases.made(NEWEST).copy(tmp_path / "my-service")
     assert "dubious ownership" in give_away(project.path)
@@ -180,6 +182,7 @@ def test_each_way_to_have_no_answers_has_its_cause(releases: Releases, tmp_path:
     refused(below, words, "no answers file in this folder")
 
 
+@pytest.mark.full
 def test_what_was_changed_by_hand_is_written_into_the_answers(
     releases: Releases, tmp_path: Path
 ) -> None:

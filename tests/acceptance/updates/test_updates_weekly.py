@@ -193,6 +193,7 @@ def test_what_an_update_would_miss_is_said(fork: Releases, tmp_path: Path) -> No
     assert f"::error::{ANSWERS} is missing" in said(done)
 
 
+@pytest.mark.full
 def test_the_answers_may_be_in_another_file(fork: Releases, tmp_path: Path) -> None:
     project, answers = tmp_path / "my-service", ".config/my answers.yml"
     copier("copy", "--defaults", "--answers-file", answers, fork.repository, project, cwd=tmp_path)

@@ -96,7 +96,7 @@ def test_a_server_that_demands_tls(service: Project, tmp_path: Path) -> None:
             wait_until(lambda: "connection" in wrong(project))
         found = wrong(project)
     assert "no encryption" in found["connection"]
-    assert "check DB_SSLMODE" in found["connection"]
+    assert "Check DB_SSLMODE" in found["connection"]
 
 
 def test_a_schema_that_the_role_may_not_create_in(service: Project, database: Database) -> None:

@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said_in_the_ordinary_way(project: Project, database: D
         ("DB_PORT", "1"): "Connection refused",
         ("DB_PORT", "abc"): "DB_PORT: it takes a number from 1 to 65535",
         ("DB_SSLMODE", "maybe"): "DB_SSLMODE",
-        ("DB_SSLMODE", "require"): "Check DB_SSLMODE",
+        ("DB_SSLMODE", "require"): "check DB_SSLMODE",
         ("DB_HOST", ""): "DB_HOST is not set",
         ("DB_POOLER", "transaction"): "Set DB_MIGRATION_HOST",
     }.items():

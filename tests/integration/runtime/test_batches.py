@@ -29,7 +29,7 @@ def test_a_revision_takes_two_round_trips(project: Project, database: Database) 
             project.given(**there.environment).db("schema", f"r{count - 1}")
             return max(relay.round_trips_of)
 
-    assert round_trips(250) - round_trips(50) <= 200 * 2 + 2 * 8  # 8 for the commit of a batch
+    assert round_trips(120) - round_trips(20) <= 100 * 2 + 8  # 8 for the commit of a batch
 
 
 NEEDS_A_COMMIT = {

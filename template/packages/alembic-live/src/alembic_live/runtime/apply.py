@@ -97,7 +97,6 @@ def apply(project: Project) -> None:
             log.info("Another process has applied everything.")
             return
         pending = PendingSteps(steps, cancelled)
-        create_schema(schema)
         each = option(migration, TRANSACTIONS)  # `configured_with` changes it
         if context.config.attributes.get("batches") and _run_in_batches(
             project, migration, pending, pid, wait
@@ -105,6 +104,7 @@ def apply(project: Project) -> None:
             return
         if not purge:
             migration = configured_with(migration, pending.remaining, **{TRANSACTIONS: each})
+        create_schema(schema)
         transaction = RevisionTransaction(migration)
         _run_with_guards(project, migration, transaction, pending, pid, wait)
 
@@ -139,6 +139,7 @@ def _run_in_batches(
         migration, partial(pending.in_batches, transaction), **{TRANSACTIONS: False}
     )
     transaction.migration = migration
+    create_schema(migration.version_table_schema)
     try:
         _run_with_guards(project, migration, transaction, pending, pid, wait)
     except (CommandError, DBAPIError):
