@@ -84,6 +84,7 @@ def settle(project: Updatable, path: str, choice: str) -> None:
     project.git("add", path)
 
 
+@pytest.mark.full
 def test_rejected_lines_are_named(fork: Releases) -> None:
     project = fork.made()
     change(project.path / "alembic.ini", "timezone = UTC", "timezone = Europe/Berlin")
@@ -95,6 +96,7 @@ def test_rejected_lines_are_named(fork: Releases) -> None:
     assert "+timezone = Europe/Berlin" in project.read("alembic.ini.rej")
 
 
+@pytest.mark.full
 def test_rejected_lines_of_moved_files_go_along(releases: Releases, tmp_path: Path) -> None:
     project = releases.made(WITHOUT_LIBRARY).copy(tmp_path / "my-service")
     project.edit("src/my_service/migrate/apply.py", "", "\n# ours\n")

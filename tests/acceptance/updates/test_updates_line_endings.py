@@ -36,6 +36,7 @@ def lived_in(project: Updatable, to: Path, environment: dict[str, str]) -> Updat
     return team
 
 
+@pytest.mark.full
 @campaign("version", [OLDEST, WITHOUT_LIBRARY], keep=[WITHOUT_LIBRARY])
 def test_an_update_that_moves_files_makes_the_same(
     releases: Releases, tmp_path: Path, version: str

@@ -85,6 +85,7 @@ def test_an_update_that_moves_files_refuses_before_it_misses_a_renamed_package(
     assert old.files() == now.files()
 
 
+@pytest.mark.full
 def test_a_moved_file_is_named_before_the_update(releases: Releases, project: Updatable) -> None:
     def move(old: str, new: str) -> None:
         (project.path / new).parent.mkdir(exist_ok=True)

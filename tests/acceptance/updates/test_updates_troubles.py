@@ -110,6 +110,7 @@ def answer(project: Updatable, old: str, new: str) -> None:
     project.commit()
 
 
+@pytest.mark.full
 def test_each_way_to_name_no_version_has_its_cause(releases: Releases, tmp_path: Path) -> None:
     words, version = "Unknown revision", f"_commit: v{NEWEST}\n"
     project = releases.made(NEWEST).copy(tmp_path / "my-service")
@@ -147,6 +148,7 @@ def test_each_way_to_have_no_template_has_its_cause(releases: Releases, tmp_path
     refused(project, words, '`git -C <path> status` says "dubious ownership"')
 
 
+@pytest.mark.full
 def test_a_project_by_another_way_has_its_cause(releases: Releases, tmp_path: Path) -> None:
     project = releases.made(NEWEST).copy(tmp_path / "my-service")
     (tmp_path / "link").symlink_to(project.path)
@@ -163,6 +165,7 @@ def test_a_project_of_another_user_has_its_cause(releases: Releases, tmp_path: P
     refused(project, words, '`git status` says "dubious ownership"')
 
 
+@pytest.mark.full
 def test_each_way_to_have_no_answers_has_its_cause(releases: Releases, tmp_path: Path) -> None:
     words = "Template not found"
     project = releases.made(NEWEST).copy(tmp_path / "my-service")

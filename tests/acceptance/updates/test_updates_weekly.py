@@ -170,6 +170,7 @@ def test_a_folder_of_one_machine_is_no_address(fork: Releases, tmp_path: Path) -
         assert job.output("look") == ""
 
 
+@pytest.mark.full
 def test_what_an_update_would_miss_is_said(fork: Releases, tmp_path: Path) -> None:
     job = weekly(fork, fork.made(), tmp_path)
     release_later(fork)

@@ -18,6 +18,7 @@ from alembic_live.postgres.dump import read_schema
 from alembic_live.postgres.local.cluster import Cluster
 from alembic_live.postgres.local.throwaway import new_folder, remove
 from alembic_live.runtime.fast_path import _rows
+from campaigns import campaign
 from proxy import proxy
 from psycopg import sql
 from roles import owner, server_context
@@ -27,7 +28,7 @@ from sqlalchemy import MetaData, text
 DRIVERS = ["asyncpg", "psycopg"]
 WHO = "SELECT current_user::text"
 
-driver = pytest.mark.parametrize("driver", DRIVERS)
+driver = campaign("driver", DRIVERS, keep=["asyncpg"])
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from alembic_live import Project as LiveProject
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import read_schema
 from alembic_live.runtime.fast_path import _rows
+from campaigns import campaign
 from project import Project, said
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 from standby import Pair, pair
 
-driver = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+driver = campaign("driver", ["asyncpg", "psycopg"], keep=["asyncpg"])
 IS_STANDBY = "SELECT pg_is_in_recovery()"
 PORT = "SELECT inet_server_port()"
 
