@@ -134,6 +134,7 @@ def test_a_change_without_a_place_stays_in_the_old_file_as_a_conflict(updated: U
         assert f"\n  {path}" in updated.said
 
 
+@pytest.mark.full
 def test_the_library_stays_whole_though_the_team_had_deleted_a_part(updated: Update) -> None:
     assert (updated.project.library / "commands" / "doctor.py").exists()
     assert not (updated.project.migrate / "commands" / "doctor.py").exists()
@@ -186,6 +187,7 @@ def test_a_moved_file_that_nobody_changed_is_as_a_new_project_has_it(
     assert project.files() == releases.made().files()
 
 
+@pytest.mark.full
 def test_a_file_that_went_for_good_stays_where_the_team_had_changed_it(
     releases: Releases, tmp_path: Path
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_file_that_went_for_good_stays_where_the_team_had_changed_it(
     assert "\n  .dockerignore\n" in said(done)
 
 
+@pytest.mark.full
 def test_changes_go_along_in_a_folder_of_a_larger_repository(
     releases: Releases, tmp_path: Path
 ) -> None:
