@@ -12,14 +12,12 @@ pytestmark = pytest.mark.typed
 INSIDE = Path(__file__).with_name("inside")
 
 
-def test_inside_a_project(render: Render) -> None:
+@pytest.mark.parametrize("module", sorted(path.name for path in INSIDE.glob("test_*.py")))
+def test_inside_a_project(render: Render, module: str) -> None:
     project = render()
     project.environment.clear()
-    modules = sorted(path.name for path in INSIDE.glob("test_*.py"))
-    for module in modules:
-        shutil.copy(INSIDE / module, project.path / "tests")
-    tests = (f"tests/{module}" for module in modules)
+    shutil.copy(INSIDE / module, project.path / "tests")
     extra = ["--with=coverage", "--with=fastapi", "--with=httpx", "--with=psycopg[binary]"]
-    done = project.run(*extra, "pytest", "-q", *tests, ok=False)
+    done = project.run(*extra, "pytest", "-q", f"tests/{module}", ok=False)
     assert done.returncode == 0, done.stdout
     assert_passes(done.stdout)

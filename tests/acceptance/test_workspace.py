@@ -80,6 +80,7 @@ def databases(workspace: Workspace, server: Database) -> Iterator[dict[str, Data
             (workspace.root / name / ".env").unlink()
 
 
+@pytest.mark.full
 def test_the_root_of_a_repository_has_the_checks_of_a_folder(workspace: Workspace) -> None:
     company = workspace.root.parent / "company"
     names = set()

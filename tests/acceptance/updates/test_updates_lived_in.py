@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from campaigns import campaign
 from lived_in import DELETED, live_in, rows
 from project import said
@@ -13,6 +14,7 @@ from server import Database
 STATUS = "packages/alembic-live/src/alembic_live/commands/status.py"  # it has moved
 
 
+@pytest.mark.full
 @campaign("version", [*RELEASES], keep=[WITHOUT_LIBRARY])
 def test_nothing_that_a_team_made_is_lost(
     releases: Releases, database: Database, tmp_path: Path, version: str

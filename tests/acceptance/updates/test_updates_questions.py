@@ -135,6 +135,7 @@ def test_another_default_changes_no_project_that_answered(
     assert project.answers["python_version"] == "3.11"
 
 
+@pytest.mark.full
 def test_a_renamed_question_takes_the_answer_over(releases: Releases, tmp_path: Path) -> None:
     default = "{{ author_email if author_email is defined else '' }}"
     fork = changed(releases, tmp_path, with_another_name(default))

@@ -2,6 +2,7 @@
 run.
 """
 
+import pytest
 from project import said, wait_until
 from revisions import revise
 from sample import NewProject
@@ -17,6 +18,7 @@ if op.get_bind().exec_driver_sql("SELECT setting FROM pg_settings WHERE name = '
     op.execute("SELECT pg_sleep(600)")"""
 
 
+@pytest.mark.full
 def test_a_standby_is_named_and_promoted_in_the_middle_it_is_migrated(
     new_project: NewProject,
 ) -> None:
