@@ -31,6 +31,8 @@ def test_a_standby_is_named_and_promoted_in_the_middle_it_is_migrated(
 
         project = project.given(**servers.hosts)
         project.alembic("upgrade", "head")
+        is_there = "SELECT to_regclass('notes') IS NOT NULL"
+        wait_until(lambda: bool(servers.second.value(is_there)))
         assert ", a standby" in on_standby.db("status").stdout
         assert "scratch databases are on a local server" in said(on_standby.db("drift"))
 
