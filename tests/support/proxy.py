@@ -115,7 +115,7 @@ class Proxy:
 def proxy(
     host: str, port: int, tls: ssl.SSLContext | None = None, *, binding: bool = False
 ) -> Iterator[Proxy]:
-    """A proxy to a server, in a thread of its own. With `tls`, clients may ask for TLS. With
+    """A proxy to a server, in a thread. With `tls`, clients may ask for TLS. With
     `binding`, it offers channel binding, as a server with TLS does.
     """
     relay, listening = Proxy(host, port, tls, binding=binding), threading.Event()

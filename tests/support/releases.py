@@ -223,7 +223,7 @@ def copier(
     traceback: bool = False,
     environment: dict[str, str] | None = None,
 ) -> Finished:
-    """A command of Copier's. It may end in a traceback of its own only if a test expects one."""
+    """A command of Copier's. It may end in Copier's traceback only if a test expects one."""
     command = (sys.executable, "-m", "copier", *arguments)
     done = run(*command, cwd=cwd, ok=ok, environment=MEMORY | (environment or {}))
     assert traceback or "Traceback" not in said(done), said(done)

@@ -94,7 +94,7 @@ CREATE VIEW shop.open AS SELECT id, placed FROM shop.orders WHERE state <> '2nd 
 CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch();
 
--- A serial column that is no key, a key whose sequence has a name of its own, and a table between two
+-- A serial column that is no key, a key whose sequence has another name, and a table between two
 -- rows of one table.
 CREATE TABLE shop.audit (id serial UNIQUE NOT NULL, what text);
 CREATE TABLE shop.steps (id bigserial PRIMARY KEY);

@@ -119,9 +119,10 @@ class Rebuilt(NamedTuple):
 
     table: Table
     name: str
-    is_index: bool  # otherwise it is a constraint
     drop: str
+    drop_rule: str  # what `db lint` finds in the drop
     create: str
+    create_rules: str  # what it finds in the creation
     comment: list[str]  # the SQL that comments on it, or nothing
 
 
@@ -214,9 +215,10 @@ def _constraint(row: Any) -> Rebuilt:
     return Rebuilt(
         (row.schema, row.table),
         row.name,
-        False,
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+        "ban-drop-constraint",
         create,
+        "constraint-missing-not-valid, adding-foreign-key-constraint",
         _comment(f"CONSTRAINT {name} ON {table}", row.comment),
     )
 
@@ -229,9 +231,10 @@ def _index(row: Any) -> Rebuilt:
     return Rebuilt(
         (row.schema, row.table),
         row.name,
-        True,
         f"DROP INDEX {name}",
+        "require-concurrent-index-deletion",
         create,
+        "require-concurrent-index-creation",
         _comment(f"INDEX {name}", row.comment),
     )
 

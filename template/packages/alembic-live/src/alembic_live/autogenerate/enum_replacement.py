@@ -29,12 +29,6 @@ from alembic_live.sql.quoting import literal
 TABLES = ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps
 DROPS = ops.DropIndexOp | ops.DropConstraintOp
 OLD = "replaced_enum"  # what the old type is called until it is dropped
-# What `db lint` finds in the drop and in the creation of what uses an enum.
-INDEX_RULES = ("require-concurrent-index-deletion", "require-concurrent-index-creation")
-CONSTRAINT_RULES = (
-    "ban-drop-constraint",
-    "constraint-missing-not-valid, adding-foreign-key-constraint",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,6 @@ class ReplaceEnum(ChangedEnum):
         if self.new_columns is not None:
             reverse.dependents = replace(self.dependents, columns=self.new_columns)
             reverse.new_columns = self.dependents.columns
-        reverse.is_undo = True
         return reverse
 
 
@@ -105,9 +98,7 @@ class AddEnumValues(ChangedEnum):
                 f"the type must be recreated, and Postgres does not allow that while "
                 f"{', '.join(self.obstacles)} use it."
             )
-        reverse = ReplaceEnum(self.schema, self.name, self.new, self.old, self.dependents)
-        reverse.is_undo = True
-        return reverse
+        return ReplaceEnum(self.schema, self.name, self.new, self.old, self.dependents)
 
 
 def left_columns(upgrade: ops.UpgradeOps) -> LeftColumns:
@@ -265,8 +256,7 @@ def statements_of(item: ReplaceEnum) -> Iterator[WrittenStatement]:
     defaults: list[Any] = list(item.dependents.defaults)
     type_, old = sql_name(item.schema, item.name), sql_name(item.schema, OLD)
     for each in item.dependents.rebuilt:
-        rule = INDEX_RULES[0] if each.is_index else CONSTRAINT_RULES[0]
-        yield WrittenStatement(each.drop, f"{rule}: created again below")
+        yield WrittenStatement(each.drop, f"{each.drop_rule}: created again below")
     for column in (*columns, *defaults):
         if column.default is not None:
             yield WrittenStatement(
@@ -292,8 +282,7 @@ def statements_of(item: ReplaceEnum) -> Iterator[WrittenStatement]:
             yield WrittenStatement(f"{_alter(column)} SET DEFAULT {column.default}")
     yield WrittenStatement(f"DROP TYPE {old}", "ban-drop-type: created again above")
     for each in reversed(item.dependents.rebuilt):
-        rule = INDEX_RULES[1] if each.is_index else CONSTRAINT_RULES[1]
-        yield WrittenStatement(each.create, f"{rule}: dropped above")
+        yield WrittenStatement(each.create, f"{each.create_rules}: dropped above")
         yield from map(WrittenStatement, each.comment)
 
 

@@ -60,9 +60,7 @@ class CreateEnum(EnumLifecycleOp):
 
     def reverse(self) -> "DropEnum":
         """The drop."""
-        reverse = DropEnum(self.schema, self.name, self.labels)
-        reverse.is_undo = True
-        return reverse
+        return DropEnum(self.schema, self.name, self.labels)
 
 
 class DropEnum(EnumLifecycleOp):

@@ -80,7 +80,6 @@ class NumberingChange(ops.MigrateOperation):
         )
         reverse.is_nullable_before = self.is_nullable_after
         reverse.is_nullable_after = self.is_nullable_before
-        reverse.is_undo = True
         return reverse
 
     def to_diff_tuple(self) -> Any:

@@ -225,7 +225,17 @@ def _reversed(upgrade: ops.UpgradeOps) -> list[ops.MigrateOperation]:
                 "of Alembic's operation. Remove that function. Autogenerate needs none for the types "
                 "and indexes of GeoAlchemy2."
             ) from error
+    _mark(reverse)
     return reverse
+
+
+def _mark(operations: Sequence[ops.MigrateOperation]) -> None:
+    """Tell operations that they are in a downgrade, which has no comments for `db lint`."""
+    for item in operations:
+        if hasattr(item, "is_undo"):
+            item.is_undo = True
+        if isinstance(item, ops.OpContainer):
+            _mark(item.ops)
 
 
 def _id_after(other: str | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from alembic.util import CommandError
 
 from alembic_live.address import Address
-from alembic_live.postgres.local.binaries import find_clients
+from alembic_live.postgres.local.binaries import find_clients, version_of
 from alembic_live.postgres.remedies import remedy
 from alembic_live.postgres.tls_relay import Relay, relayed
 from alembic_live.printable import one_line
@@ -51,7 +51,7 @@ def dump(address: Address, *options: str) -> str:
     done = _run(programs[0], address, options)
     if mismatch := _MISMATCH.search(_said(done)):
         server, version = map(int, mismatch.groups())
-        newer = [each for each in programs[1:] if _major_version(each) >= server]
+        newer = [each for each in programs[1:] if version_of(each) >= server]
         if not newer:
             raise CommandError(
                 f"The server is PostgreSQL {server}, and {programs[0]} is {version}, which cannot dump "
@@ -123,12 +123,6 @@ def _has_tls(program: Path) -> bool:
         env=os.environ | {"PGSSLMODE": "require", "LC_MESSAGES": "C"},
     )
     return "not compiled in" not in _said(done)
-
-
-def _major_version(program: Path) -> int:
-    output = subprocess.run([program, "--version"], check=False, capture_output=True).stdout
-    number = re.search(rb"\d+", output)
-    return int(number.group()) if number else 0
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:

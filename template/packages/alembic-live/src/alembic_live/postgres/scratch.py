@@ -126,10 +126,8 @@ def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
     with suppress(CommandError, ConfigurationError):
         address = project.migration_address
         row, search_path, roles = with_connection(make_engine(address), read)
-        may_create, reason = (
-            row.may_create,
-            f'Role "{address.user}" cannot create databases (CREATEDB)',
-        )
+        may_create = row.may_create
+        reason = f'Role "{address.user}" cannot create databases (CREATEDB)'
         if row.is_standby:
             reason = "The project's server is a standby"
     if may_create:

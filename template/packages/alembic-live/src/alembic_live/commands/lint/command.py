@@ -194,15 +194,9 @@ def _check_sql(
     statements = {revision.revision: sql for revision, sql in revisions.items()}
     for violation in find_violations(project, statements):
         path = paths[violation.revision]
-        first, _ = statement_at(path, violation.line)
-        if any(
-            ignore.of_file
-            and ignore.reason
-            and violation.rule in (ignore.rules or [violation.rule])
-            for ignore in ignores_in(path)
-        ):
-            continue
-        yield Finding(path, first, violation.rule, violation.message, violation.remedy)
+        if not any(ignore.allows_in_file(violation.rule) for ignore in ignores_in(path)):
+            first, _ = statement_at(path, violation.line)
+            yield Finding(path, first, violation.rule, violation.message, violation.remedy)
 
 
 def _is_ignored(finding: Finding) -> bool:

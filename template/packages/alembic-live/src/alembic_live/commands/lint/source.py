@@ -25,6 +25,10 @@ class Ignore(NamedTuple):
     reason: str | None
     of_file: bool
 
+    def allows_in_file(self, rule: str) -> bool:
+        """Whether it allows a rule about SQL in the whole file."""
+        return self.of_file and bool(self.reason) and (not self.rules or rule in self.rules)
+
 
 def ignores_in(path: Path) -> Iterator[Ignore]:
     """The comments in a file that ignore a rule."""

@@ -73,29 +73,26 @@ def find_clients(program: str) -> list[Path]:
     if os.environ.get("PG_BIN"):
         return [find_binaries() / program]
     on_path = shutil.which(program)
-    system = [folder for pattern in SYSTEM_FOLDERS for folder in Path("/").glob(pattern)]
+    system = [folder / program for pattern in SYSTEM_FOLDERS for folder in Path("/").glob(pattern)]
     found = [
         *(folder / program for folder in sorted(_wheel_folders(), key=major_version, reverse=True)),
         *([Path(on_path)] if on_path else []),
-        # The newest first: the folders of the system end with their versions.
-        *(folder / program for folder in sorted(system, key=_digits, reverse=True)),
+        *sorted((path for path in system if path.exists()), key=version_of, reverse=True),
     ]
     present = [path for path in found if path.exists()]
     return present or [find_binaries() / program]
 
 
-def _digits(folder: Path) -> int:
-    number = re.search(r"\d+", str(folder))
-    return int(number.group()) if number else 0
+def major_version(folder: Path) -> int:
+    """The major version of the programs in a folder."""
+    return version_of(folder / "pg_ctl")
 
 
 @cache
-def major_version(folder: Path) -> int:
-    """The major version of the programs in a folder."""
-    output = subprocess.run(
-        [folder / "pg_ctl", "--version"], check=True, capture_output=True, text=True
-    ).stdout
-    number = re.search(r"\d+", output)
+def version_of(program: Path) -> int:
+    """The major version of a program of Postgres; 0 if it does not say one."""
+    output = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)
+    number = re.search(r"\d+", output.stdout)
     return int(number.group()) if number else 0
 
 
