@@ -141,7 +141,7 @@ def test_a_program_that_is_not_postgres_is_named(drivers: dict[str, Project], dr
 
 
 @campaign("driver", ["asyncpg", "psycopg", "psycopg2"], keep=["asyncpg"])
-@campaign("behaviour", HOSTILE, keep=["endless rows", "one byte at a time"])
+@campaign("behaviour", HOSTILE, keep=["endless rows", "never answers"])
 def test_the_quick_look_gives_up_on_endless_answers(
     drivers: dict[str, Project], driver: str, behaviour: Behaviour
 ) -> None:
@@ -156,7 +156,7 @@ def test_the_quick_look_gives_up_on_endless_answers(
         "    _rows(address, 'SELECT 1')\n"
         "except Exception as error:\n"
         "    print(type(error).__name__, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
-        "print(time.monotonic() - began < 20)\n"
+        "print(time.monotonic() - began < 8)\n"
     )
     with fake_server(behaviour) as server:
         done = drivers[driver].run("python", "-c", program, str(server.port))

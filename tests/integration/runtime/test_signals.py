@@ -20,7 +20,7 @@ from revisions import write_upgrade
 from sample import NewProject
 from server import Database
 
-TERM, INT = signal.SIGTERM, signal.SIGINT
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_process_that_is_not_number_1(
     assert sessions(database) == 0
 
 
-@campaign("number", [TERM, INT], keep=[TERM])
+@campaign("number", [TERM, INT, HUP], keep=[HUP])
 def test_alembic_as_number_1(project: Project, database: Database, number: signal.Signals) -> None:
     running = Running(project.given(PAUSE="60"), "alembic", "upgrade", "head")
     wait_until(lambda: busy(database, "pg_sleep"))
@@ -220,7 +220,10 @@ def test_a_server_that_hangs_is_not_waited_for(
         assert database.query("SELECT version_num FROM alembic_version") == [("step004",)]
 
 
-def test_other_commands_clean_up(project: Project, database: Database) -> None:
+@campaign("number", [TERM, INT, HUP], keep=[TERM])
+def test_other_commands_clean_up(
+    project: Project, database: Database, number: signal.Signals
+) -> None:
     project.alembic("upgrade", "head")
     project = project.given(PAUSE="60")
     scratch = (
@@ -228,9 +231,9 @@ def test_other_commands_clean_up(project: Project, database: Database) -> None:
     )
     running = Running(project, "db", "drift")
     wait_until(lambda: bool(database.query(scratch)))
-    code, said, _ = running.stop(TERM)
-    assert code == 143
-    assert "Traceback" not in said
+    code, said, _ = running.stop(number)
+    assert code == 128 + number, said
+    assert said.endswith(f"Stopped by {number.name}.\n")
     made = "SELECT datname FROM pg_database WHERE datname LIKE 'my_service_scratch_%'"
     assert database.query(made) == []
 

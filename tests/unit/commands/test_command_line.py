@@ -181,7 +181,7 @@ def test_the_exit_code_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(main, "run", interrupt)
-    monkeypatch.setattr(main, "exit_at_sigterm", lambda: None)
+    monkeypatch.setattr(main, "stopped_by_signals", lambda: None)
     monkeypatch.setattr(sys, "argv", ["db", "status"])
     with pytest.raises(SystemExit) as ending:
         main.main()

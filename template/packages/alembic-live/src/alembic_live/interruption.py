@@ -1,4 +1,4 @@
-"""Ends the process within a second of SIGTERM or SIGINT, with a sentence about the outcome.
+"""Ends the process within a second of a signal, with a sentence about the outcome.
 
 Process number 1, as in a container, has no default action for SIGTERM. A driver that waits for the
 server in C runs no Python signal handler. Therefore a thread ends the process. No cleanup is needed:
@@ -16,7 +16,9 @@ from typing import NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
 # Seconds. A migration ends its session as a part of its report, and the process ends within a second:
 # ENDING < REPORT, and REPORT + FLUSH < 1.
 ENDING = 0.7  # to end the session of a migration
@@ -47,8 +49,8 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """End the process at a signal during the block, with exit code 143 or 130. Handlers that the
-    program has set stay, and an ignored signal stays ignored.
+    """End the process at a signal during the block, with exit code 143, 130 or 129. Handlers
+    that the program has set stay, and an ignored signal stays ignored, as by `nohup`.
     """
     global _report, _restore
     signals = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
@@ -103,12 +105,21 @@ def reported_by(report: Callable[[], str]) -> Iterator[None]:
         _report = _say_nothing
 
 
-def exit_at_sigterm() -> None:
-    """Let SIGTERM raise SystemExit in the main thread, as SIGINT raises KeyboardInterrupt, so that
+class Stopped(SystemExit):
+    """A signal stopped the program."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.text = f"Stopped by {signal.Signals(number).name}."
+
+
+def stopped_by_signals() -> None:
+    """Let signals raise `Stopped` in the main thread, as SIGINT raises KeyboardInterrupt, so that
     `finally` blocks run.
     """
-    if _may_handle(signal.SIGTERM):
-        signal.signal(signal.SIGTERM, _exit)
+    for number in SIGNALS:
+        if number != signal.SIGINT and _may_handle(number):
+            signal.signal(number, _stop)
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result | None:
@@ -129,12 +140,12 @@ def _may_handle(*signals: signal.Signals) -> bool:
     """Whether handlers can be set in this thread, and the program has set none."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return False
-    free = (signal.SIG_DFL, signal.default_int_handler, _exit)
+    free = (signal.SIG_DFL, signal.default_int_handler, _stop)
     return all(signal.getsignal(number) in free for number in signals)
 
 
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
 
 
 def _wait(receiver: int) -> None:
@@ -147,5 +158,6 @@ def _end(number: int) -> NoReturn:
     report = within(REPORT, _report) or ""
     text = f"Stopped by {signal.Signals(number).name}. {report}".rstrip()
     within(FLUSH, sys.stdout.flush)
-    os.write(2, f"{text}\n".encode())  # sys.stderr may be locked by the main thread
+    with suppress(OSError):  # the terminal may be gone, and the reader of a pipe
+        os.write(2, f"{text}\n".encode())  # sys.stderr may be locked by the main thread
     os._exit(128 + number)

@@ -1,11 +1,12 @@
 """The `db` command: Alembic's commands and the library's own."""
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from configparser import InterpolationError, ParsingError
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from alembic_live.alembic_ini import (
     why_unreadable,
 )
 from alembic_live.errors import ConfigurationError
-from alembic_live.interruption import ended_by_signals, exit_at_sigterm
+from alembic_live.interruption import Stopped, ended_by_signals, stopped_by_signals
 from alembic_live.project import config_of, load_project
 from alembic_live.terminal import end_stdout
 
@@ -53,7 +54,7 @@ OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x")
 
 def main() -> None:
     """Run the command in sys.argv. Exits with 0 for success, 1 for a failure or a finding, 2 for
-    wrong usage, 130 or 143 for a signal, and
+    wrong usage, 129, 130 or 143 for a signal, and
     141 if the reader of stdout has ended, such as `head`.
     """
     command = _command_in(sys.argv[1:])
@@ -63,14 +64,23 @@ def main() -> None:
             with ended_by_signals():
                 code = run(sys.argv[1:])
         else:
-            exit_at_sigterm()
+            stopped_by_signals()
             code = run(sys.argv[1:])
         sys.stdout.flush()
+    except Stopped as stopped:
+        code = _say_stopped(stopped)
     except KeyboardInterrupt:
-        code = 130  # as shells do
+        code = _say_stopped(Stopped(signal.SIGINT))
     except BrokenPipeError:
         code = end_stdout()
     sys.exit(code)
+
+
+def _say_stopped(stopped: Stopped) -> int:
+    """Say it on stderr, if that still exists. Return the exit code."""
+    with suppress(OSError):
+        print(stopped.text, file=sys.stderr, flush=True)
+    return int(stopped.code or 0)
 
 
 def run(words: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from alembic_live.address import CONNECT_TIMEOUT, Address
+from alembic_live.address import Address
 from alembic_live.history.files import (
     UnreadableRevisionError,
     heads_of,
@@ -25,6 +25,7 @@ from alembic_live.postgres.watchdog import limited_connecting
 from alembic_live.runtime.declaration import Declaration
 from alembic_live.sql.quoting import identifier
 
+PATIENCE = 3  # seconds until `upgrade head` is left to find out why the server does not answer
 MOST_MEMORY = 64 << 20  # bytes for the answer of the server
 
 
@@ -65,13 +66,14 @@ def _head(versions: Path) -> str:
 def _rows(address: Address, query: str) -> list[Any]:
     """The first column of what a query returns, by the first host that can be asked."""
     ask = _rows_by_asyncpg if address.driver == "asyncpg" else _rows_by_libpq
+    timeout = min(PATIENCE, address.timeout)
     ports = {port for _, port in address.hosts}
-    with limited_connecting(ports, patience=CONNECT_TIMEOUT, most_memory=MOST_MEMORY):
+    with limited_connecting(ports, patience=PATIENCE * len(address.hosts), most_memory=MOST_MEMORY):
         *others, last = address.each
         for one in others:
             with suppress(Exception):
-                return ask(one, address.timeout, query)
-        return ask(last, address.timeout, query)
+                return ask(one, timeout, query)
+        return ask(last, timeout, query)
 
 
 def _rows_by_asyncpg(address: Address, timeout: int, query: str) -> list[Any]:
