@@ -143,8 +143,9 @@ def _run_in_batches(
     try:
         _run_with_guards(project, migration, transaction, pending, pid, wait)
     except (CommandError, DBAPIError):
-        if transaction.is_split:
-            raise
+        connection = migration.connection
+        if transaction.is_split or connection is None or connection.invalidated:
+            raise  # what it did stays, or the process is being stopped
         return False
     return True
 
