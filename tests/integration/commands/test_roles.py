@@ -1,7 +1,9 @@
 """Two roles: the owner migrates, the application reads and writes rows and nothing else."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -165,6 +167,80 @@ def test_what_the_application_owned_is_taken_from_it(
             connection.execute(statement.encode())
     taken_over.alembic("downgrade", "base")
     taken_over.alembic("upgrade", "head")
+
+
+@contextmanager
+def administrator(database: Database, attributes: LiteralString) -> Iterator[Database]:
+    """Who runs `db roles` in a managed database: a role that owns it, and is no superuser."""
+    name = f"admin {database.name[-30:]}"
+    with database.connect() as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret' CREATEROLE " + attributes).format(
+                sql.Identifier(name)
+            )
+        )
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                sql.Identifier(database.name), sql.Identifier(name)
+            )
+        )
+    try:
+        yield replace(database, user=name, password="secret")
+    finally:
+        with database.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                    sql.Identifier(database.name), sql.Identifier(database.user)
+                )
+            )
+            for part in ("app", "owner", "admin"):
+                role = f"{part} {database.name[-30:]}"
+                if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
+                    role_name = sql.Identifier(role)
+                    connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role_name))
+                    connection.execute(sql.SQL("DROP ROLE {}").format(role_name))
+
+
+@pytest.mark.parametrize("attributes", ["", "NOINHERIT"])
+def test_a_role_that_owns_the_database_and_may_create_roles_can_run_it(
+    project: Project, database: Database, attributes: LiteralString
+) -> None:
+    if attributes and int(database.value("SHOW server_version_num")) < 160_000:
+        pytest.skip("there, NOINHERIT of a role concerns all of its memberships")
+    script = sql.SQL(project.db("roles").stdout)
+    with administrator(database, attributes) as admin:
+        with admin.connect() as connection:
+            connection.execute("CREATE TABLE earlier ()")
+            for _ in range(2):
+                connection.execute(script)
+            for name in ("MIGRATION_", ""):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                        sql.Identifier(project.environment[f"DB_{name}USER"]),
+                        project.environment[f"DB_{name}PASSWORD"],
+                    )
+                )
+        project.alembic("upgrade", "head")
+        assert project.db("doctor").returncode == 0
+
+
+def test_such_a_role_takes_what_the_application_owned(
+    project: Project, database: Database, schema: str
+) -> None:
+    script = sql.SQL(project.db("roles").stdout)
+    app = sql.Identifier(project.environment["DB_USER"])
+    with administrator(database, "") as admin, admin.connect() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(app))
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        with database.connect() as superuser:
+            superuser.execute(sql.SQL("CREATE TABLE {}.mine ()").format(sql.Identifier(schema)))
+            superuser.execute(
+                sql.SQL("ALTER TABLE {}.mine OWNER TO {}").format(sql.Identifier(schema), app)
+            )
+        connection.execute(script)
+        assert database.value(
+            "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'mine'"
+        ) == '"{DB_MIGRATION_USER}"'.format(**project.environment)
 
 
 def test_a_superuser_is_no_role_for_an_application(taken_over: Project, database: Database) -> None:

@@ -176,12 +176,15 @@ PRIVILEGES = text(
 
 ROLES = """\
 -- Run this in database {database}, as a superuser or as a role with CREATEROLE that owns the
--- database. You can run it again, also while the application runs: if it cannot acquire a lock in
+-- database, and that created the roles that exist. You can run it again, also while the application runs: if it cannot acquire a lock in
 -- time, it fails and changes nothing.
 BEGIN;
 SET LOCAL lock_timeout = '3s';
 
-DO {tag} BEGIN
+DO {tag}
+DECLARE
+    name text;
+BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {owner_text}) THEN
         CREATE ROLE {owner} LOGIN;
     END IF;
@@ -196,10 +199,24 @@ DO {tag} BEGIN
         RAISE EXCEPTION 'role % is a member of %', {application_text}, {owner_text}
             USING HINT = 'REVOKE the membership, or choose another role for DB_USER.';
     END IF;
-    -- Changing the owner of an object requires membership in the new owner.
-    IF NOT pg_has_role(current_user, {owner_text}, 'MEMBER') THEN
-        GRANT {owner} TO CURRENT_USER;
-    END IF;
+    -- Changing the owner of an object requires the rights of the old and of the new owner.
+    -- Since Postgres 16, who creates a role may grant it, and has its rights after that.
+    FOR name IN
+        SELECT {owner_text} UNION
+        SELECT {application_text} FROM pg_shdepend
+        WHERE deptype = 'o' AND refclassid = 'pg_authid'::regclass
+          AND refobjid = quote_ident({application_text})::regrole
+          AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    LOOP
+        IF current_setting('server_version_num')::int < 160000 THEN
+            IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER', name);
+            END IF;
+        ELSIF NOT (pg_has_role(current_user, name, 'USAGE')
+                   AND pg_has_role(current_user, name, 'SET')) THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE, SET TRUE', name);
+        END IF;
+    END LOOP;
     IF EXISTS (SELECT FROM pg_database WHERE datname = current_database()
                                          AND datdba = quote_ident({application_text})::regrole) THEN
         ALTER DATABASE {database} OWNER TO {owner};
