@@ -10,6 +10,7 @@ import pytest
 from history import write_history
 from project import Project, said
 from psycopg import sql
+from roles import role
 from sample import NewProject
 from server import Database
 
@@ -193,7 +194,7 @@ def administrator(database: Database, attributes: LiteralString) -> Iterator[Dat
                     sql.Identifier(database.name), sql.Identifier(database.user)
                 )
             )
-            for part in ("app", "owner", "admin"):
+            for part in ("app", "owner", "group", "admin"):
                 role = f"{part} {database.name[-30:]}"
                 if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
                     role_name = sql.Identifier(role)
@@ -268,3 +269,43 @@ def test_one_role_for_both_is_refused(service: Project, database: Database) -> N
     done = service.given(**database.environment).db("roles", ok=False)
     assert done.returncode == 1
     assert "Set DB_MIGRATION_USER to the name of the role that owns" in said(done)
+
+
+@pytest.mark.parametrize("driver", ["", "psycopg"])
+def test_migrations_take_on_the_role_that_owns_the_tables(
+    project: Project, database: Database, driver: str
+) -> None:
+    """DB_MIGRATION_ROLE: who logs in is a member of the owner, and need not inherit from it."""
+    owner = f"group {database.name[-30:]}"
+    project = project.given(DB_MIGRATION_ROLE=owner, DB_DRIVER_SYNC=driver)
+    with administrator(database, "") as admin:
+        with admin.connect() as connection:
+            connection.execute(sql.SQL(project.db("roles").stdout))
+            for name in ("DB_MIGRATION", "DB"):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} NOINHERIT PASSWORD {}").format(
+                        sql.Identifier(project.environment[f"{name}_USER"]),
+                        project.environment[f"{name}_PASSWORD"],
+                    )
+                )
+        project.db("migrate")
+        owner_of = "SELECT relowner::regrole::text FROM pg_class WHERE relname = %s"
+        assert database.value(owner_of, "notes") == f'"{owner}"'
+        assert "nothing to do" in said(project.db("migrate"))
+        doctor = project.db("doctor").stdout
+        assert f'in role "{owner}"' in doctor
+        assert f'"{owner}" may create tables' in doctor
+        project.alembic("check")
+        project.db("drift")
+
+
+def test_a_role_that_the_user_may_not_take_on(service: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        guests = service.given(**guest.environment)
+        for wrong, reason in (
+            ("nobody here", 'role "nobody here" does not exist'),
+            (database.user, f'permission denied to set role "{database.user}"'),
+        ):
+            done = guests.given(DB_MIGRATION_ROLE=wrong).alembic("upgrade", "head", ok=False)
+            assert reason in said(done)
+            assert "Check DB_MIGRATION_ROLE" in said(done)

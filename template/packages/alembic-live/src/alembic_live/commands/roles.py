@@ -53,8 +53,9 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         ConfigurationError: the address is unknown, or a name has a control character.
     """
     database = project.migration_address.name
-    owner = owner or project.migration_user or project.application_address.user
     application = application or project.application_address.user
+    login = "" if owner or not project.set_role else project.migration_user or application
+    owner = owner or project.set_role or project.migration_user or application
     if owner == application:
         raise CommandError(
             "DB_USER and DB_MIGRATION_USER are the same role. Set DB_MIGRATION_USER to the name "
@@ -64,11 +65,22 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
             f'roles --application NAME. If "{owner}" is the application\'s role, name the owner: --owner '
             "NAME."
         )
+    if application == login:
+        raise CommandError(
+            f'DB_USER is "{application}", which migrates as "{owner}" (DB_MIGRATION_ROLE), so the '
+            "application can do the same. Set DB_MIGRATION_USER to another role that logs in to migrate."
+        )
     load_models(project)
     table = configuration_offline(project).version_table
     schemas = list(map(schema_name, project.schemas))
-    require_printable(database, *schemas, owner, application)
+    require_printable(database, *schemas, owner, application, login)
     names = {
+        "login": identifier(login),
+        "login_text": literal(login),
+        "may_login": "NOLOGIN" if login else "LOGIN",
+        "passwords": "\n".join(
+            f"--   \\password {identifier(n)}" for n in (login or owner, application)
+        ),
         "database": identifier(database),
         "owner": identifier(owner),
         "owner_text": literal(owner),
@@ -95,6 +107,7 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         [
             ROLES.format(**names),
             for_each([*schemas, home], CREATION),
+            *([MEMBER.format(**names)] if login else []),
             VERSIONS.format(**names),
             for_each(schemas, OWNERSHIP),
             for_each(schemas, RIGHTS),
@@ -186,7 +199,7 @@ DECLARE
     name text;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {owner_text}) THEN
-        CREATE ROLE {owner} LOGIN;
+        CREATE ROLE {owner} {may_login};
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {application_text}) THEN
         CREATE ROLE {application} LOGIN;
@@ -240,6 +253,17 @@ END {tag};
 REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {application};
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
 GRANT USAGE ON SCHEMA {schema} TO {application};
+"""
+
+MEMBER = """\
+-- This role logs in and takes on the role of the owner.
+DO {tag} BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {login_text}) THEN
+        CREATE ROLE {login} LOGIN;
+    END IF;
+END {tag};
+GRANT {owner} TO {login};
+GRANT CONNECT ON DATABASE {database} TO {login};
 """
 
 VERSIONS = """\
@@ -301,6 +325,5 @@ REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {version_table} FROM {application};
 COMMIT;
 
 -- New roles have no password yet. In psql:
---   \\password {owner}
---   \\password {application}
+{passwords}
 """
