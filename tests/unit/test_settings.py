@@ -1,6 +1,7 @@
 """`DatabaseSettings`: where values come from, and what is said when one is missing or wrong."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,17 @@ def test_migrations_have_an_address_of_their_own() -> None:
     assert settings.migration_address == Address("other", 2, "owner", "p", "n", driver="psycopg")
     assert settings.address == Address("h", 1, "u", SECRET, "n")
     assert load().migration_address == load().address
+
+
+def test_migrations_take_on_another_role() -> None:
+    settings = load(DB_MIGRATION_ROLE="owner of all")
+    assert settings.migration_address.set_role == settings.migration_address.owner == "owner of all"
+    assert str(settings.migration_address) == 'database "n" on h:1 as "u" in role "owner of all"'
+    assert settings.address.set_role == ""
+    assert load(DB_MIGRATION_ROLE="none").migration_address.owner == "u"
+    # libpq splits its options at spaces.
+    address = replace(settings.migration_address, driver="psycopg")
+    assert address.connect_args({"role": r"a \ b"})["options"] == r"-c role=a\ \\\ b"
 
 
 def test_migrations_do_not_go_through_a_pooler_that_changes_sessions() -> None:

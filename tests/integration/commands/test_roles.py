@@ -1,13 +1,16 @@
 """Two roles: the owner migrates, the application reads and writes rows and nothing else."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import LiteralString
 
 import psycopg
 import pytest
 from history import write_history
 from project import Project, said
 from psycopg import sql
+from roles import role
 from sample import NewProject
 from server import Database
 
@@ -167,6 +170,80 @@ def test_what_the_application_owned_is_taken_from_it(
     taken_over.alembic("upgrade", "head")
 
 
+@contextmanager
+def administrator(database: Database, attributes: LiteralString) -> Iterator[Database]:
+    """Who runs `db roles` in a managed database: a role that owns it, and is no superuser."""
+    name = f"admin {database.name[-30:]}"
+    with database.connect() as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret' CREATEROLE " + attributes).format(
+                sql.Identifier(name)
+            )
+        )
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                sql.Identifier(database.name), sql.Identifier(name)
+            )
+        )
+    try:
+        yield replace(database, user=name, password="secret")
+    finally:
+        with database.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                    sql.Identifier(database.name), sql.Identifier(database.user)
+                )
+            )
+            for part in ("app", "owner", "group", "admin"):
+                role = f"{part} {database.name[-30:]}"
+                if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
+                    role_name = sql.Identifier(role)
+                    connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role_name))
+                    connection.execute(sql.SQL("DROP ROLE {}").format(role_name))
+
+
+@pytest.mark.parametrize("attributes", ["", "NOINHERIT"])
+def test_a_role_that_owns_the_database_and_may_create_roles_can_run_it(
+    project: Project, database: Database, attributes: LiteralString
+) -> None:
+    if attributes and int(database.value("SHOW server_version_num")) < 160_000:
+        pytest.skip("there, NOINHERIT of a role concerns all of its memberships")
+    script = sql.SQL(project.db("roles").stdout)
+    with administrator(database, attributes) as admin:
+        with admin.connect() as connection:
+            connection.execute("CREATE TABLE earlier ()")
+            for _ in range(2):
+                connection.execute(script)
+            for name in ("MIGRATION_", ""):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                        sql.Identifier(project.environment[f"DB_{name}USER"]),
+                        project.environment[f"DB_{name}PASSWORD"],
+                    )
+                )
+        project.alembic("upgrade", "head")
+        assert project.db("doctor").returncode == 0
+
+
+def test_such_a_role_takes_what_the_application_owned(
+    project: Project, database: Database, schema: str
+) -> None:
+    script = sql.SQL(project.db("roles").stdout)
+    app = sql.Identifier(project.environment["DB_USER"])
+    with administrator(database, "") as admin, admin.connect() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(app))
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        with database.connect() as superuser:
+            superuser.execute(sql.SQL("CREATE TABLE {}.mine ()").format(sql.Identifier(schema)))
+            superuser.execute(
+                sql.SQL("ALTER TABLE {}.mine OWNER TO {}").format(sql.Identifier(schema), app)
+            )
+        connection.execute(script)
+        assert database.value(
+            "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'mine'"
+        ) == '"{DB_MIGRATION_USER}"'.format(**project.environment)
+
+
 def test_a_superuser_is_no_role_for_an_application(taken_over: Project, database: Database) -> None:
     script = taken_over.db("roles").stdout
     with database.connect() as connection:
@@ -192,3 +269,43 @@ def test_one_role_for_both_is_refused(service: Project, database: Database) -> N
     done = service.given(**database.environment).db("roles", ok=False)
     assert done.returncode == 1
     assert "Set DB_MIGRATION_USER to the name of the role that owns" in said(done)
+
+
+@pytest.mark.parametrize("driver", ["", "psycopg"])
+def test_migrations_take_on_the_role_that_owns_the_tables(
+    project: Project, database: Database, driver: str
+) -> None:
+    """DB_MIGRATION_ROLE: who logs in is a member of the owner, and need not inherit from it."""
+    owner = f"group {database.name[-30:]}"
+    project = project.given(DB_MIGRATION_ROLE=owner, DB_DRIVER_SYNC=driver)
+    with administrator(database, "") as admin:
+        with admin.connect() as connection:
+            connection.execute(sql.SQL(project.db("roles").stdout))
+            for name in ("DB_MIGRATION", "DB"):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} NOINHERIT PASSWORD {}").format(
+                        sql.Identifier(project.environment[f"{name}_USER"]),
+                        project.environment[f"{name}_PASSWORD"],
+                    )
+                )
+        project.db("migrate")
+        owner_of = "SELECT relowner::regrole::text FROM pg_class WHERE relname = %s"
+        assert database.value(owner_of, "notes") == f'"{owner}"'
+        assert "nothing to do" in said(project.db("migrate"))
+        doctor = project.db("doctor").stdout
+        assert f'in role "{owner}"' in doctor
+        assert f'"{owner}" may create tables' in doctor
+        project.alembic("check")
+        project.db("drift")
+
+
+def test_a_role_that_the_user_may_not_take_on(service: Project, database: Database) -> None:
+    with role(database, "guest") as guest:
+        guests = service.given(**guest.environment)
+        for wrong, reason in (
+            ("nobody here", 'role "nobody here" does not exist'),
+            (database.user, f'permission denied to set role "{database.user}"'),
+        ):
+            done = guests.given(DB_MIGRATION_ROLE=wrong).alembic("upgrade", "head", ok=False)
+            assert reason in said(done)
+            assert "Check DB_MIGRATION_ROLE" in said(done)

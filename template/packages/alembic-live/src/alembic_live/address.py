@@ -50,6 +50,9 @@ class Address:
     sslkey: str = ""
     further: tuple[tuple[str, int], ...] = ()  # hosts and ports, if the server has several
     role: str = ""  # of the server that connections want: libpq's target_session_attrs
+    set_role: str = ""  # the role that each session takes on; empty if it is the user
+    # The first schema on the search path of migrations; empty if that is as the server sets it.
+    default_schema: str = field(default="", compare=False)
     # Is asked for the password of each connection, instead of `password`.
     password_source: ChangingPassword | None = field(default=None, repr=False, compare=False)
     origin: str = field(
@@ -120,7 +123,13 @@ class Address:
 
     def __str__(self) -> str:
         """The address for people, without the password."""
-        return f'database "{self.name}" on {self.where} as "{self.user}"'
+        role = f' in role "{self.set_role}"' if self.set_role else ""
+        return f'database "{self.name}" on {self.where} as "{self.user}"{role}'
+
+    @property
+    def owner(self) -> str:
+        """The role that owns what a session creates."""
+        return self.set_role or self.user
 
     @property
     def where(self) -> str:
@@ -285,7 +294,7 @@ class Address:
         arguments = self._unless_in_url(arguments) | own
         if options:
             given = own.get("options") or {**self.options, **self.query}.get("options", "")
-            ours = [f"-c {key}={value}" for key, value in options.items()]
+            ours = [f"-c {key}={_escape(value)}" for key, value in options.items()]
             arguments["options"] = " ".join(filter(None, [*ours, given]))
         return arguments
 
@@ -351,6 +360,11 @@ def _shown(place: tuple[str, int]) -> str:
     if not host:
         return f"the local socket, port {port},"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _escape(value: str) -> str:
+    """https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS"""
+    return value.replace("\\", r"\\").replace(" ", r"\ ")
 
 
 def _encode(value: str) -> str:

@@ -122,6 +122,15 @@ def target_in(config_file: Path) -> str:
     return target
 
 
+def default_schema_in(config_file: Path) -> str:
+    """The schema of tables whose models name none; empty if it is left to the search path.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    return read_ini(config_file).get(SECTION, "default_schema", fallback="").strip()
+
+
 def add_to_path(config_file: Path) -> None:
     """Put the folders of Alembic's prepend_sys_path before others. Alembic starts from the current
     folder, and this from the file's. Without the setting it is the folder of the file.

@@ -50,19 +50,21 @@ SOCKET_OPTIONS = (
 )
 
 
-def watch_clients(engine: "Engine", **settings: str) -> None:
+def watch_clients(engine: "Engine", *calls: str, **settings: str) -> None:
     """Let the server watch for its client in each new connection of an engine. This takes one round
     trip, because poolers refuse such settings in the startup message.
 
     Args:
         engine: the engine.
+        calls: SQL of functions to call in the same round trip.
         settings: further settings of the session.
     """
-    sql = watching_sql(CHECK, **settings)
+    sql = ", ".join([watching_sql(CHECK, **settings), *calls])
 
     from sqlalchemy import event
 
-    @event.listens_for(engine, "connect")
+    # Before SQLAlchemy asks for the current schema.
+    @event.listens_for(engine, "connect", insert=True)
     def watch(connection: Any, _record: object) -> None:
         if engine.dialect.driver == "asyncpg":  # without BEGIN and without preparing
             connection.run_async(lambda driver: driver.execute(sql))

@@ -172,6 +172,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "DB_MIGRATION_PORT": _is_port,
     "DB_MIGRATION_USER": is_printable,
     "DB_MIGRATION_PASSWORD": _is_password,
+    "DB_MIGRATION_ROLE": is_printable,
     "DB_POOLER": _is_one_of("", "none", "session", "transaction"),
     "DB_MIGRATION_POOLER": _is_one_of("", "none", "session"),
     "DB_POOL_SIZE": _is_number(1, 10_000, whole=True),

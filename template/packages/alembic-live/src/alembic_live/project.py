@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from importlib import import_module
@@ -14,6 +15,7 @@ from alembic_live.alembic_ini import (
     INI,
     SECTION,
     add_to_path,
+    default_schema_in,
     find_folders,
     package_config_file,
     read_ini,
@@ -114,7 +116,7 @@ class Project:
     def on(self, address: Address) -> Self:
         """The same project with another database. `run_command` connects there, whatever env.py says."""
         project = copy(self)
-        project._address = address
+        project._address = replace(address, default_schema=self.default_schema)
         project.settings, project.url, project.engine = None, None, None
         project.pooler = project.migration_pooler = "none"
         return project
@@ -167,6 +169,21 @@ class Project:
         """
         if self._address is not None:
             return self._address
+        return replace(self._named_address, default_schema=self.default_schema)
+
+    @property
+    def default_schema(self) -> str:
+        """The schema of tables whose models name none; empty if it is the first on the search path
+        that the server sets.
+
+        It is empty for a project without an alembic.ini, or with one that cannot be read.
+        """
+        with suppress(ConfigurationError):
+            return default_schema_in(self.config_file)
+        return ""
+
+    @property
+    def _named_address(self) -> Address:
         if self.settings is not None:
             return self._with_password(self.settings.migration_address)
         if self.engine is not None:
@@ -239,10 +256,15 @@ class Project:
 
     @property
     def migration_user(self) -> str:
-        """The role that migrates, as far as it is set; it may be the application's."""
+        """The role that logs in to migrate, as far as it is set; it may be the application's."""
         if self.settings is not None:
             return self.settings.DB_MIGRATION_USER
         return self.migration_address.user
+
+    @property
+    def set_role(self) -> str:
+        """The role that migrations take on after they have connected; empty if it is the user."""
+        return self.settings.set_role if self.settings else ""
 
     def url_options(self) -> dict[str, str]:
         """The values of the `%(DB_…)s` in alembic.ini's URL. Empty if the address is not known: a

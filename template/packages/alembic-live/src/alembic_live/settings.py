@@ -118,6 +118,7 @@ class DatabaseSettings(BaseSettings):
     DB_MIGRATION_PORT: Port | None = None
     DB_MIGRATION_USER: Plain = ""
     DB_MIGRATION_PASSWORD: Password = SecretStr("")
+    DB_MIGRATION_ROLE: Plain = ""
 
     DB_POOLER: Literal["", "none", "session", "transaction"] = ""
     DB_MIGRATION_POOLER: Literal["", "none", "session"] = ""
@@ -223,6 +224,11 @@ class DatabaseSettings(BaseSettings):
                 or the driver is not installed.
         """
         return self._values.migration_address
+
+    @property
+    def set_role(self) -> str:
+        """The role that migrations take on after they have connected; empty if it is the user."""
+        return self._values.set_role
 
     @property
     def read_address(self) -> Address | None:

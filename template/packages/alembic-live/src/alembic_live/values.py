@@ -122,12 +122,19 @@ class Values:
             user=get("DB_MIGRATION_USER"),
             password=get("DB_MIGRATION_PASSWORD"),
             driver=self._migration_driver(),
+            set_role=self.set_role,
         )
         if get("DB_MIGRATION_PASSWORD"):
             source = self._password_source("DB_MIGRATION_PASSWORD")
             address = replace(address, password_source=source)
         address.require_options_of_driver()
         return address
+
+    @property
+    def set_role(self) -> str:
+        """The role that migrations take on after they have connected; empty if it is the user."""
+        role = self.given.get("DB_MIGRATION_ROLE", "")
+        return "" if role == "none" else role  # which is Postgres's word for it
 
     @property
     def read_address(self) -> Address | None:

@@ -114,8 +114,8 @@ def examine(project: Project) -> list[Check]:
                     Check("application", True, f"the application reaches {address}"),
                     *([] if project.pooler else [_application_pooler(connection)]),
                     *(
-                        [_roles(project, connection, migrating.user)]
-                        if address.user != migrating.user
+                        [_roles(project, connection, migrating.owner)]
+                        if address.user != migrating.owner
                         else []
                     ),
                 ]

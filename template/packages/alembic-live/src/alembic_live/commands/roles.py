@@ -53,8 +53,9 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         ConfigurationError: the address is unknown, or a name has a control character.
     """
     database = project.migration_address.name
-    owner = owner or project.migration_user or project.application_address.user
     application = application or project.application_address.user
+    login = "" if owner or not project.set_role else project.migration_user or application
+    owner = owner or project.set_role or project.migration_user or application
     if owner == application:
         raise CommandError(
             "DB_USER and DB_MIGRATION_USER are the same role. Set DB_MIGRATION_USER to the name "
@@ -64,11 +65,22 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
             f'roles --application NAME. If "{owner}" is the application\'s role, name the owner: --owner '
             "NAME."
         )
+    if application == login:
+        raise CommandError(
+            f'DB_USER is "{application}", which migrates as "{owner}" (DB_MIGRATION_ROLE), so the '
+            "application can do the same. Set DB_MIGRATION_USER to another role that logs in to migrate."
+        )
     load_models(project)
     table = configuration_offline(project).version_table
     schemas = list(map(schema_name, project.schemas))
-    require_printable(database, *schemas, owner, application)
+    require_printable(database, *schemas, owner, application, login)
     names = {
+        "login": identifier(login),
+        "login_text": literal(login),
+        "may_login": "NOLOGIN" if login else "LOGIN",
+        "passwords": "\n".join(
+            f"--   \\password {identifier(n)}" for n in (login or owner, application)
+        ),
         "database": identifier(database),
         "owner": identifier(owner),
         "owner_text": literal(owner),
@@ -95,6 +107,7 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         [
             ROLES.format(**names),
             for_each([*schemas, home], CREATION),
+            *([MEMBER.format(**names)] if login else []),
             VERSIONS.format(**names),
             for_each(schemas, OWNERSHIP),
             for_each(schemas, RIGHTS),
@@ -176,14 +189,17 @@ PRIVILEGES = text(
 
 ROLES = """\
 -- Run this in database {database}, as a superuser or as a role with CREATEROLE that owns the
--- database. You can run it again, also while the application runs: if it cannot acquire a lock in
+-- database, and that created the roles that exist. You can run it again, also while the application runs: if it cannot acquire a lock in
 -- time, it fails and changes nothing.
 BEGIN;
 SET LOCAL lock_timeout = '3s';
 
-DO {tag} BEGIN
+DO {tag}
+DECLARE
+    name text;
+BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {owner_text}) THEN
-        CREATE ROLE {owner} LOGIN;
+        CREATE ROLE {owner} {may_login};
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {application_text}) THEN
         CREATE ROLE {application} LOGIN;
@@ -196,10 +212,24 @@ DO {tag} BEGIN
         RAISE EXCEPTION 'role % is a member of %', {application_text}, {owner_text}
             USING HINT = 'REVOKE the membership, or choose another role for DB_USER.';
     END IF;
-    -- Changing the owner of an object requires membership in the new owner.
-    IF NOT pg_has_role(current_user, {owner_text}, 'MEMBER') THEN
-        GRANT {owner} TO CURRENT_USER;
-    END IF;
+    -- Changing the owner of an object requires the rights of the old and of the new owner.
+    -- Since Postgres 16, who creates a role may grant it, and has its rights after that.
+    FOR name IN
+        SELECT {owner_text} UNION
+        SELECT {application_text} FROM pg_shdepend
+        WHERE deptype = 'o' AND refclassid = 'pg_authid'::regclass
+          AND refobjid = quote_ident({application_text})::regrole
+          AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    LOOP
+        IF current_setting('server_version_num')::int < 160000 THEN
+            IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER', name);
+            END IF;
+        ELSIF NOT (pg_has_role(current_user, name, 'USAGE')
+                   AND pg_has_role(current_user, name, 'SET')) THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE, SET TRUE', name);
+        END IF;
+    END LOOP;
     IF EXISTS (SELECT FROM pg_database WHERE datname = current_database()
                                          AND datdba = quote_ident({application_text})::regrole) THEN
         ALTER DATABASE {database} OWNER TO {owner};
@@ -223,6 +253,17 @@ END {tag};
 REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {application};
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
 GRANT USAGE ON SCHEMA {schema} TO {application};
+"""
+
+MEMBER = """\
+-- This role logs in and takes on the role of the owner.
+DO {tag} BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {login_text}) THEN
+        CREATE ROLE {login} LOGIN;
+    END IF;
+END {tag};
+GRANT {owner} TO {login};
+GRANT CONNECT ON DATABASE {database} TO {login};
 """
 
 VERSIONS = """\
@@ -284,6 +325,5 @@ REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {version_table} FROM {application};
 COMMIT;
 
 -- New roles have no password yet. In psql:
---   \\password {owner}
---   \\password {application}
+{passwords}
 """

@@ -20,9 +20,9 @@ from alembic_live.internals.sqlalchemy import (
     wait_for,
     with_own_pool,
 )
-from alembic_live.keepalive import watch_clients
 from alembic_live.postgres.explanations import explain_connection_error
 from alembic_live.postgres.remedies import ORIGIN
+from alembic_live.postgres.session_start import start_sessions, start_transactions
 from alembic_live.postgres.watchdog import limited_connecting
 
 Result = TypeVar("Result")
@@ -52,8 +52,10 @@ def make_engine(
     )
     engine.update_execution_options(**{ORIGIN: address.origin})
     connect_to(engine, address)
-    if not pooled:
-        watch_clients(engine)
+    if pooled:
+        start_transactions(engine, address)
+    else:
+        start_sessions(engine, address)
     return engine
 
 

@@ -30,7 +30,7 @@ def administer(server: Address, work: Callable[[Connection], Result]) -> Result:
         return with_connection(engine, work)
     except DBAPIError as error:
         raise CommandError(
-            f'Role "{server.user}" cannot create or drop databases (it needs CREATEDB): '
+            f'Role "{server.owner}" cannot create or drop databases (it needs CREATEDB): '
             f"{explain_refusal(error)}"
         ) from error
 

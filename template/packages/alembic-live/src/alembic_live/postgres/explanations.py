@@ -20,13 +20,16 @@ _WAIT = "Wait a moment and try again."
 # The kind of an error by its SQLSTATE, or by words in the message if the driver gives no SQLSTATE:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _REMEDIES: dict[str, Kind] = {
+    "to set role": "role",
     "28P01": "login",
     "28000": "login",
     "password authentication failed": "login",
     "private key": "tls",
     "3D000": "name",
+    "22023": "role",
     "unsupported startup parameter": "pooler",
     "prepared statement": "pooler",
+    'invalid value for parameter "role"': "role",
     "does not exist": "name",
     "not known": "host",
     "failed to resolve": "host",

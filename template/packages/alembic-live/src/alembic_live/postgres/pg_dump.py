@@ -95,6 +95,7 @@ def _run(
                     f"--host={','.join(hosts)}",
                     f"--port={','.join(map(str, ports))}",
                     f"--username={there.user}",
+                    *([f"--role={there.set_role}"] if there.set_role else []),
                 ],
                 check=False,
                 capture_output=True,

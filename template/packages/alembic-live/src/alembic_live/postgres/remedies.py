@@ -10,6 +10,7 @@ Kind = Literal[
     "login",
     "password",
     "name",
+    "role",
     "host",
     "encryption",
     "tls",
@@ -32,6 +33,10 @@ _OF_SETTINGS: dict[Kind, str] = {
         "write it into libpq's password file (~/.pgpass)."
     ),
     "name": "Check DB_NAME, or create the database; `uv run db start` creates a local one.",
+    "role": (
+        "Check DB_MIGRATION_ROLE: the role must exist, and the user must be a member of it. `uv run db "
+        "roles` prints SQL that creates it."
+    ),
     "host": "Check DB_HOST (for migrations DB_MIGRATION_HOST, if set).",
     "tls": "Check DB_SSLMODE and DB_SSLROOTCERT (DB_SSLCERT and DB_SSLKEY, if set): does the server support them?",
     "encryption": (
@@ -69,6 +74,7 @@ _OF_A_URL: dict[Kind, str] = {
         "Check the name of the database in {origin}, or create the database; `uv run db start` "
         "creates a local one."
     ),
+    "role": "Check the role that {origin} names: the user must be a member of it.",
     "host": "Check the host in {origin}.",
     "tls": "Check sslmode and sslrootcert (sslcert and sslkey, if set) in {origin}: does the server support them?",
     "encryption": (

@@ -68,7 +68,7 @@ def scratch_databases(
         created: list[Address] = []
 
         def create_database() -> Address:
-            address = server.replaced(name=_name(prefix))
+            address = server.replaced(name=_name(prefix), default_schema=project.default_schema)
             created.append(address)
 
             def create(connection: Connection) -> None:
@@ -127,7 +127,7 @@ def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
         address = project.migration_address
         row, search_path, roles = with_connection(make_engine(address), read)
         may_create = row.may_create
-        reason = f'Role "{address.user}" cannot create databases (CREATEDB)'
+        reason = f'Role "{address.owner}" cannot create databases (CREATEDB)'
         if row.is_standby:
             reason = "The project's server is a standby"
     if may_create:

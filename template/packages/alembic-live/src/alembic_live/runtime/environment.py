@@ -23,11 +23,11 @@ from alembic_live.internals import alembic as internals_of_alembic
 from alembic_live.internals import require
 from alembic_live.internals import sqlalchemy as internals_of_sqlalchemy
 from alembic_live.interruption import ended_by_signals
-from alembic_live.keepalive import watch_clients
 from alembic_live.models import load_models
 from alembic_live.other_models import left_out_models
 from alembic_live.postgres.connection import with_connection
 from alembic_live.postgres.remedies import ORIGIN
+from alembic_live.postgres.session_start import start_sessions
 from alembic_live.project import Project
 from alembic_live.runtime.apply import apply
 from alembic_live.runtime.declaration import require_agreement
@@ -226,5 +226,5 @@ def _engine(project: Project, config: Config) -> Engine:
         ) from None
     engine.update_execution_options(**{ORIGIN: address.origin})
     connect_to(engine, address)
-    watch_clients(engine, jit="off")  # it slows down the catalog queries of a comparison
+    start_sessions(engine, address, jit="off")  # it slows down the catalog queries of a comparison
     return engine

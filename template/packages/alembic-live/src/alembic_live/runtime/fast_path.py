@@ -91,7 +91,7 @@ async def _rows_in_loop(address: Address, timeout: int, query: str) -> list[Any]
             password=address.current_password() or None,
             database=address.name,
             statement_cache_size=0,  # a statement without a name, as poolers want it
-            **address.connect_args({}) | {"timeout": timeout},
+            **address.connect_args(_session(address)) | {"timeout": timeout},
         )
         try:
             return [row[0] for row in await connection.fetch(query)]
@@ -107,10 +107,15 @@ def _rows_by_libpq(address: Address, timeout: int, query: str) -> list[Any]:
         user=address.user,
         password=address.current_password() or None,
         dbname=address.name,
-        **address.connect_args({}) | {"connect_timeout": timeout},
+        **address.connect_args(_session(address)) | {"connect_timeout": timeout},
     )
     with closing(connection):
         connection.autocommit = True
         with closing(connection.cursor()) as cursor:
             cursor.execute(query)
             return [row[0] for row in cursor.fetchall()]
+
+
+def _session(address: Address) -> dict[str, str]:
+    """Settings of the session. A pooler may refuse them, and `upgrade head` then decides."""
+    return {"role": address.set_role} if address.set_role else {}

@@ -41,6 +41,7 @@ def set_variables() -> None:
         os.environ[f"DB_{name}"] = os.environ[f"DB_MIGRATION_{name}"] = value
     # It may set DB_READ_HOST, where the tests' rows are not.
     os.environ |= {"DB_READ_HOST": os.environ["DB_HOST"], "DB_READ_PORT": os.environ["DB_PORT"]}
+    os.environ["DB_MIGRATION_ROLE"] = "none"  # as the tests' user
     os.environ["DB_POOLER"] = os.environ["DB_MIGRATION_POOLER"] = "none"
 
 
