@@ -238,6 +238,7 @@ def existing(database: Database, fork: Releases, tools: Path, tmp_path: Path) ->
     return Existing(tmp_path / "shop", database, fork, tools)
 
 
+@pytest.mark.full
 def test_what_alembic_init_makes_is_adopted(existing: Existing, fork: Releases) -> None:
     project = existing
     project.sh("alembic init alembic")

@@ -42,6 +42,7 @@ def test_the_oldest_copier_updates_to_the_same(releases: Releases, tmp_path: Pat
     assert project.files() == releases.made().files()
 
 
+@pytest.mark.full
 def test_the_oldest_copier_keeps_both_sides_of_a_conflict(
     releases: Releases, tmp_path: Path
 ) -> None:

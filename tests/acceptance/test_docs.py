@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from checkout import checked_out
 from documents import Page, pages_in
 from project import ROOT, Project, commit, run
@@ -23,6 +24,7 @@ ELSEWHERE = {
 RENDERED = "README.md of a project"
 # Whose commands go through `uv run`, as a person types them.
 TYPED = ("README.md", RENDERED)
+LONG = ("docs/how-to/update.md", "docs/how-to/squash.md")  # the tests of their commands are others
 
 PAGES = [
     *(path.relative_to(ROOT).as_posix() for path in pages_in(ROOT / "docs", ROOT / "benchmarks")),
@@ -30,7 +32,10 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in ELSEWHERE])
+RUN = [name for name in PAGES if name not in ELSEWHERE]
+
+
+@campaign("name", RUN, keep=[name for name in RUN if name not in LONG])
 def test_a_page_does_what_it_says(name: str, reader: Reader) -> None:
     reader.read()
 

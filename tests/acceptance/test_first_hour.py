@@ -18,7 +18,7 @@ FIRST_HOURS = [
 @campaign(
     "answers",
     {name: ANSWERS[name] for name in FIRST_HOURS},
-    keep=["quotes and braces"],
+    keep=[],
 )
 def test_everything_is_green_in_a_new_project(render: Render, answers: dict[str, Any]) -> None:
     project = render(**answers)
@@ -37,7 +37,7 @@ def test_everything_is_green_in_a_new_project(render: Render, answers: dict[str,
 # CI runs the suite by each Python.
 @campaign("version", [*interpreters()], keep=[*interpreters()][-1:])
 def test_everything_is_green_with_each_python(render: Render, version: str) -> None:
-    project = render(python_version=version)
+    project = render(**ANSWERS["quotes and braces"], python_version=version)
     project.environment = {"UV_PYTHON": str(interpreters()[version])}
     assert project.run("python", "--version").stdout.split()[1].startswith(version)
     assert_passes(said(project.run("pytest", "-n", "2")))

@@ -154,6 +154,7 @@ def test_a_configuration_that_is_named_decides(
         assert "(head)" in workspace.run("alembic", "-c", ini, "current", cwd=cwd).stdout
 
 
+@pytest.mark.full
 def test_outside_of_both_services_nothing_is_done(
     workspace: Workspace, databases: dict[str, Database], tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_lint_looks_at_the_revisions_of_its_own_service(workspace: Workspace) ->
         run("git", "switch", "--quiet", "main", cwd=workspace.root)
 
 
+@pytest.mark.full
 def test_the_settings_of_a_parent_folder_are_not_read(workspace: Workspace) -> None:
     (workspace.root / ".env").write_text(
         "DB_HOST=127.0.0.1\nDB_PORT=1\nDB_USER=a\nDB_PASSWORD=b\nDB_NAME=parent\n"
@@ -215,6 +217,7 @@ def test_the_settings_of_a_parent_folder_are_not_read(workspace: Workspace) -> N
         (workspace.root / ".env").unlink()
 
 
+@pytest.mark.full
 def test_each_service_has_its_own_server(workspace: Workspace) -> None:
     orders, billing = (workspace.root / name for name in SERVICES)
     try:
@@ -231,6 +234,7 @@ def test_each_service_has_its_own_server(workspace: Workspace) -> None:
             path.unlink(missing_ok=True)
 
 
+@pytest.mark.full
 def test_two_packages_of_one_name_are_not_mixed(
     workspace: Workspace, rendered: Render, server: Database, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import postgast
 import pytest
-from alembic_live.keepalive import CHECK, SERVER_SETTINGS, keep_alive, watching_sql
+from alembic_live.keepalive import CHECK, SERVER_SETTINGS, keep_alive, watching
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_unix_socket_needs_none() -> None:
 
 
 def test_the_server_watches_for_its_client() -> None:
-    sql = watching_sql(CHECK, jit="off")
+    sql = watching(CHECK, jit="off")
     assert "set_config('jit', 'off', false)" in sql
     postgast.parse(sql)
     for name, value in SERVER_SETTINGS.items():

@@ -108,6 +108,7 @@ def test_rejected_lines_of_moved_files_go_along(releases: Releases, tmp_path: Pa
     assert "delete the *.rej:\n  alembic.ini.rej\n" in done.stderr
 
 
+@pytest.mark.full
 def test_a_conflict_with_a_file_that_moved_into_another_stays(
     releases: Releases, tmp_path: Path
 ) -> None:

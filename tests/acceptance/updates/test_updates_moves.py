@@ -72,6 +72,7 @@ def relative_imports(file: Path) -> list[str]:
     return [line for line in file.read_text().splitlines() if line.startswith("from .")]
 
 
+@pytest.mark.full
 def test_every_file_that_went_away_has_a_place_in_the_table(releases: Releases) -> None:
     for answers in (ANSWERS["defaults"], ANSWERS["as long as can be"]):
         now = releases.made(**answers)
@@ -224,6 +225,7 @@ def test_changes_go_along_in_a_folder_of_a_larger_repository(
     assert whole.conflicts() == {"services/orders/src/my_service/paths.py": "UD"}
 
 
+@pytest.mark.full
 def test_without_trust_the_update_says_what_it_needs_and_changes_nothing(
     project: Updatable,
 ) -> None:

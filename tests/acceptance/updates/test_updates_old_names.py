@@ -170,6 +170,7 @@ def test_old_revisions_and_the_team_s_files_are_not_edited(updated: Update) -> N
     assert updated.project.read("src/my_service/database/models/tables.py") == TABLES
 
 
+@pytest.mark.full
 def test_the_modules_can_be_imported_in_any_order(updated: Update, tools: Path) -> None:
     modules = [path.removesuffix(".py").replace("/", ".") for path in WRITTEN]
     for order in (modules, modules[::-1]):
@@ -245,6 +246,7 @@ def test_a_file_that_has_a_conflict_gets_what_the_team_added(updated: Update) ->
     }
 
 
+@pytest.mark.full
 def test_without_the_library_s_source_the_old_names_work_as_well(
     releases: Releases, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def name_in_answers(project: Updatable) -> None:
     project.commit()
 
 
+@pytest.mark.full
 def test_an_update_says_that_it_missed_a_renamed_package_and_one_that_knows_the_name_does_not(
     releases: Releases, project: Updatable
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_relative_path_of_the_template_is_said_with_the_whole_one(
     assert "_src_path" not in copier(*copy, template, project, cwd=tmp_path).stderr
 
 
+@pytest.mark.full
 def test_a_copy_without_a_version_is_said(releases: Releases, tmp_path: Path) -> None:
     template = releases.fork(tmp_path).repository
     not_owned = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}

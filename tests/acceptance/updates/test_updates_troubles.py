@@ -61,6 +61,7 @@ def test_a_shallow_clone_of_a_project_is_updated(
     assert shallow.files().keys() - {"idea.txt"} == releases.made().files().keys()
 
 
+@pytest.mark.full
 def test_a_template_that_has_moved_is_named_anew_in_the_answers(
     releases: Releases, tmp_path: Path
 ) -> None:

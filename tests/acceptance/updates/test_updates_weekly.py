@@ -137,6 +137,7 @@ def test_a_newer_version_is_pushed_on_a_branch_of_its_own_once(
     assert run("git", "rev-parse", branch, cwd=job.origin).stdout == tip
 
 
+@pytest.mark.full
 def test_the_pull_request_names_conflicts(fork: Releases, tmp_path: Path) -> None:
     project = fork.made()
     ini = project.path / "alembic.ini"
@@ -147,6 +148,7 @@ def test_the_pull_request_names_conflicts(fork: Releases, tmp_path: Path) -> Non
     assert (tmp_path / "body.md").read_text().endswith("first:\n- alembic.ini\n")
 
 
+@pytest.mark.full
 def test_where_files_move_a_person_is_asked(fork: Releases, tmp_path: Path) -> None:
     configuration = fork.repository / "copier.yml"
     version = f'version: "{LATER}"'

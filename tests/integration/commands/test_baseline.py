@@ -101,6 +101,7 @@ def write_models(project: Project) -> Path:
     return project.models / "tables.py"
 
 
+@pytest.mark.full
 def test_a_schema_public_that_was_created_again_is_no_difference(
     project: Project, legacy: Database
 ) -> None:
@@ -191,6 +192,7 @@ def test_what_is_not_in_the_revision_is_listed(
     project.db("drift")
 
 
+@pytest.mark.full
 def test_another_database_with_the_same_schema_is_only_marked(
     project: Project, legacy: Database, server: Database
 ) -> None:

@@ -194,6 +194,7 @@ def test_a_downgrade_goes_to_the_one_of_the_merge(
     project.db("drift")
 
 
+@pytest.mark.full
 def test_a_reverted_merge_is_followed_back_to_the_merge(
     project: Project, database: Database
 ) -> None:
@@ -254,6 +255,7 @@ def test_where_the_schema_does_not_tell_it_is_asked_for(
     assert database.query(TABLES) == []
 
 
+@pytest.mark.full
 def test_a_schema_that_was_changed_by_hand_does_not_tell(
     project: Project, database: Database
 ) -> None:
@@ -292,6 +294,7 @@ def test_a_revision_that_is_stashed_is_found(
     assert current(project) == mine
 
 
+@pytest.mark.full
 def test_several_that_are_gone_are_followed_back_through_the_merge(
     project: Project, database: Database
 ) -> None:
@@ -308,6 +311,7 @@ def test_several_that_are_gone_are_followed_back_through_the_merge(
     project.alembic("upgrade", "head")
 
 
+@pytest.mark.full
 def test_a_refused_downgrade_leaves_no_file_behind(project: Project, database: Database) -> None:
     mine = rev(project, "mine")
     project.alembic("upgrade", "head")

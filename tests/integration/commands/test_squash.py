@@ -255,6 +255,7 @@ def test_a_squash_that_was_cut_off_is_named_and_finished(project: Project) -> No
 
 
 @campaign("schema", ["public", "inventory"], keep=["inventory"])
+@pytest.mark.full
 def test_random_histories_make_the_same_when_squashed(
     new_project: NewProject, schema: str, request: pytest.FixtureRequest
 ) -> None:
@@ -310,6 +311,7 @@ ODD_ENUM = """
 """
 
 
+@pytest.mark.full
 def test_odd_revisions_are_squashed(new_project: NewProject) -> None:
     project = new_project()
     template = project.path / "migrations" / "script.py.mako"

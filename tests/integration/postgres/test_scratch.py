@@ -79,6 +79,7 @@ def test_what_a_killed_process_leaves_is_swept_up_by_the_next(
     assert scratch_databases(database) == []
 
 
+@pytest.mark.full
 def test_those_of_others_stay(project: Project, server: Database, database: Database) -> None:
     comparing = slowed(project).begin("db", "drift")
     wait_until(lambda: database.value(SLEEPING, "scratchy_scratch_") == 1)

@@ -120,6 +120,7 @@ def test_the_application_s_connections_have_limits_on_both_sides(
 
 
 @on_linux
+@pytest.mark.full
 def test_a_unix_socket_needs_none(project: Project, tmp_path: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="socket-"))
     folder.chmod(0o777)
@@ -166,7 +167,7 @@ def test_a_busy_machine_is_not_lost(
     seconds = 100.0
     if is_short:
         shorten(project)
-        seconds = 12
+        seconds = 7
     write_upgrade(project, LONG)
     with (
         server.another(f"{database.name[:40]}_1") as second,
@@ -216,8 +217,9 @@ def test_either_side_notices_that_the_other_one_s_machine_is_gone(
         assert_lost(running, noticed, seconds, "server", "client")
 
 
+@pytest.mark.full
 @in_a_network
-@pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.parametrize("is_short", [True, False])
 def test_a_client_notices_that_the_server_s_machine_was_restarted(
     project: Project, is_short: bool
 ) -> None:

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from campaigns import campaign
 from edit import edit
 from migrating import (
@@ -19,7 +18,7 @@ from project import PATIENCE, wait_until
 from sample import NewProject
 from server import Database
 
-drivers = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+drivers = campaign("driver", ["asyncpg", "psycopg"], keep=["asyncpg"])
 
 
 @drivers

@@ -76,6 +76,7 @@ def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
     assert len(said.splitlines()) < 60
 
 
+@pytest.mark.full
 def test_a_type_that_a_downgrade_leaves_behind_is_caught(project: Project) -> None:
     write_revision(project, "    op.execute(\"CREATE TYPE mood AS ENUM ('good')\")\n", "")
     said = fails(project, STAIRWAY, AGREE)

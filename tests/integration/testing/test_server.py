@@ -122,6 +122,7 @@ def test_a_leftover_that_is_somebody_else_s_is_left_alone(project: Project) -> N
         folder.rmdir()
 
 
+@pytest.mark.full
 def test_a_test_that_has_no_database_is_told_how_to_get_one(
     project: Project, new_project: NewProject
 ) -> None:
@@ -155,6 +156,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
     assert servers_of(run) == []
 
 
+@pytest.mark.full
 def test_two_runs_at_once_leave_each_other_alone(project: Project) -> None:
     runs = [project.begin("pytest") for _ in range(2)]
     outputs = [run.communicate()[0] for run in runs]

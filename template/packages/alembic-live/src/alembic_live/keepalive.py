@@ -59,7 +59,7 @@ def watch_clients(engine: "Engine", *calls: str, **settings: str) -> None:
         calls: SQL of functions to call in the same round trip.
         settings: further settings of the session.
     """
-    sql = ", ".join([watching_sql(CHECK, **settings), *calls])
+    sql = f"SELECT {', '.join([watching(CHECK, **settings), *calls])}"
 
     from sqlalchemy import event
 
@@ -75,8 +75,8 @@ def watch_clients(engine: "Engine", *calls: str, **settings: str) -> None:
         connection.autocommit = autocommit
 
 
-def watching_sql(check: float, **settings: str) -> str:
-    """The statement that lets the server watch for the client of its session.
+def watching(check: float, **settings: str) -> str:
+    """SQL expressions that let the server watch for the client of its session.
 
     Args:
         check: seconds between two checks for the client during a statement.
@@ -87,7 +87,7 @@ def watching_sql(check: float, **settings: str) -> str:
         for name, value in {**SERVER_SETTINGS, **settings}.items()
     )
     return (
-        f"SELECT {all_settings}, CASE WHEN position('linux' IN version()) > 0 "
+        f"{all_settings}, CASE WHEN position('linux' IN version()) > 0 "
         f"THEN set_config('{CHECK_SETTING}', '{round(check * 1000)}', false) END"
     )
 

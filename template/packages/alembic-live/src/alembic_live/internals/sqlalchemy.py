@@ -91,10 +91,27 @@ def execute_simple_query(cursor: Any, sql: str) -> None:
         setattr(cursor, name, int(words[-1]))
 
 
+def begin_with(connection: Connection, sql: str) -> bool:
+    """Send BEGIN and SQL in one round trip. False if the driver cannot do that: the SQL is not sent
+    then. SQLAlchemy itself sends BEGIN before the first statement. The error of the driver is raised
+    as it is.
+    """
+    driver: Any = connection.connection.driver_connection
+    if not hasattr(driver, "at_begin"):
+        return False
+    adapted: Any = connection.connection.dbapi_connection
+    driver.at_begin = sql
+    adapted.run_async(lambda _: adapted._start_transaction())
+    is_sent = not driver.at_begin
+    driver.at_begin = ""
+    return is_sent
+
+
 CURSORS = tuple(
     attribute(LIBRARY, "sqlalchemy.dialects.postgresql.asyncpg", f"AsyncAdapt_asyncpg_{name}")
     for name in (
         "connection.run_async",
+        "connection._start_transaction",
         "connection._handle_exception",
         "cursor._adapt_connection",
         "cursor.rowcount",

@@ -11,34 +11,35 @@ from alembic_live.postgres.watchdog import limited
 PID = "SELECT pg_backend_pid()"
 
 
-def require_own_session(connection: Connection, pooler: str) -> None:
+def require_own_session(connection: Connection, pid: int, pooler: str) -> None:
     """Check that no pooler shares the session. In transaction mode, the session's locks and
     settings would stay with the pooler. The client cannot detect the mode, so the project must name
     it.
 
     Args:
-        connection: a connection without a transaction.
+        connection: the connection.
+        pid: the process id of the session that it has.
         pooler: the mode that the project names.
 
     Raises:
         CommandError: there is a pooler, and the project does not name session mode.
     """
-    if pooler != "session" and is_pooled(connection):
+    if pooler != "session" and _announced_pid(connection) not in (None, pid):
         raise CommandError(
             "Migrations would go through a pooler. In transaction mode, the lock that excludes "
             f"other migrations does not work. {advice(connection)}"
         )
 
 
-def require_same_session(connection: Connection, pid: int, current_pid: int) -> None:
-    """Check that the pooler has not changed the session.
+def require_same_session(connection: Connection, pid: int, current_pid: int | None) -> None:
+    """Check that the pooler has not changed the session. None is a session that is not the same.
 
     Raises:
         CommandError: it has, so another session holds the lock.
     """
     if current_pid != pid:
         raise CommandError(
-            f"A pooler changed the session during the migration, from pid {pid} to {current_pid}: "
+            f"A pooler changed the session during the migration, from pid {pid} to {current_pid or 'another'}: "
             "it is in transaction mode. The first session holds the migration lock until it ends "
             f"(SELECT pg_terminate_backend({pid})). {advice(connection)}"
         )

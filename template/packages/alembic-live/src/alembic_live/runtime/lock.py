@@ -16,6 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from alembic_live.internals.sqlalchemy import begin_with
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
@@ -27,8 +28,6 @@ EVERY = 0.2  # seconds between two tries
 JUST_ENDED = "it has just ended"
 SAY_EVERY = 5.0  # seconds between two messages about the holder of the lock
 
-TRY = text("SELECT pg_try_advisory_lock(:family, :key), pg_backend_pid()")
-RELEASE = text("SELECT pg_advisory_unlock(:family, :key)")
 HOLDER = text(
     """
     SELECT a.pid, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'),
@@ -76,6 +75,8 @@ def advisory_lock(
     *,
     timeout: float,
     pause: Callable[[float], None],
+    first: str,
+    last: str,
     setting: str = "DB_MIGRATION_LOCK_TIMEOUT",
 ) -> Iterator[int]:
     """Hold the migration lock during the block. Yields the process id of the session that holds it.
@@ -85,6 +86,8 @@ def advisory_lock(
         schema: the schema of the version table.
         timeout: seconds to wait for another process.
         pause: sleeps for a number of seconds.
+        first: SQL expressions that the server evaluates as soon as it grants the lock.
+        last: those that it evaluates before it releases the lock.
         setting: the name of the timeout.
 
     Raises:
@@ -93,7 +96,7 @@ def advisory_lock(
     key = _key(schema)
     began = time.monotonic()
     said: float | None = None  # the time of the last message
-    while (pid := _ask(connection, key)) is None:
+    while (pid := _ask(connection, key, first)) is None:
         now = time.monotonic()
         if now - began >= timeout:
             raise CommandError(
@@ -114,17 +117,23 @@ def advisory_lock(
             connection.invalidated or connection.closed
         ):  # a lost connection has lost the lock too
             with suppress(DBAPIError):
-                _release(connection, key)
+                _release(connection, key, last)
 
 
-def _release(connection: Connection, key: dict[str, int]) -> None:
+def _release(connection: Connection, key: dict[str, int], last: str) -> None:
     connection.rollback()
     with connection.begin():
-        connection.execute(RELEASE, key)
+        release = f"SELECT {last}, pg_advisory_unlock({key['family']}, {key['key']})"
+        if not begin_with(connection, release):
+            connection.exec_driver_sql(release)
 
 
-def _ask(connection: Connection, key: dict[str, int]) -> int | None:
+def _ask(connection: Connection, key: dict[str, int], first: str) -> int | None:
     """The process id of the session if the lock was granted, else None."""
+    ask = (
+        f"SELECT granted, pg_backend_pid(), CASE WHEN granted THEN concat({first}) END "
+        f"FROM pg_try_advisory_lock({key['family']}, {key['key']}) AS granted"
+    )
     with limited(connection), connection.begin():
-        granted, pid = connection.execute(TRY, key).one()
+        granted, pid, _ = connection.exec_driver_sql(ask).one()
     return int(pid) if granted else None

@@ -1,7 +1,7 @@
 """The server session of a migration: its settings, its lock, and its end after a signal."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from alembic.util import CommandError
 from sqlalchemy import (
@@ -14,13 +14,13 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError
 
 from alembic_live.internals.sqlalchemy import with_own_pool
-from alembic_live.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching_sql
+from alembic_live.keepalive import CHECK_SETTING, SERVER_SETTINGS, watching
 from alembic_live.postgres.connection import with_connection
 from alembic_live.postgres.pooler import require_own_session, require_same_session
 from alembic_live.postgres.read_only import SETTINGS, why_read_only
+from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.lock import advisory_lock, lock_holder
 from alembic_live.runtime.timeouts import milliseconds
@@ -51,8 +51,8 @@ def locked_session(
     *,
     pause: Callable[[float], None],
 ) -> Iterator[int]:
-    """Prepare the session for a migration, and hold the migration lock during the block. Yields the
-    process id of the session.
+    """Hold the migration lock during the block, in a session without the timeouts of the role and
+    whose server watches for its client. Yields the process id of the session.
 
     Args:
         project: the project, which has the limits.
@@ -61,52 +61,32 @@ def locked_session(
         pause: sleeps for a number of seconds.
 
     Raises:
-        CommandError: another process holds the lock for too long, or there is a pooler.
+        CommandError: another process holds the lock for too long, there is a pooler, or the server
+            takes no changes.
     """
-    require_own_session(connection, project.migration_pooler)
-    with (
-        advisory_lock(
-            connection,
-            schema,
-            timeout=project.limits.lock_timeout,
-            pause=pause,
-            setting=project.setting("lock_timeout"),
-        ) as pid,
-        migrating_session(connection, pid, lock_wait=project.limits.lock_wait),
-    ):
-        yield pid
-
-
-@contextmanager
-def migrating_session(connection: Connection, pid: int, *, lock_wait: float) -> Iterator[None]:
-    """Lift the timeouts of a session during the block, and let the server watch for its client.
-
-    Args:
-        connection: a connection without a transaction.
-        pid: the process id of its session, which holds the migration lock.
-        lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
-
-    Raises:
-        CommandError: a pooler has changed the session, or the server takes no changes.
-    """
-    limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock_wait))}
+    limits = dict.fromkeys(LIFTED, "0") | {
+        "lock_timeout": str(milliseconds(project.limits.lock_wait))
+    }
     names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
-    with connection.begin():
+    with limited(connection), connection.begin():
         rows = connection.execute(READ, {"names": [*names, *SETTINGS]}).all()
-        require_same_session(connection, pid, rows[0].pid)
-        before = {row.name: row.setting for row in rows}
-        if reason := why_read_only(connection, *(before.pop(name, "") for name in SETTINGS)):
-            raise CommandError(reason)
-        lifted = _set({name: limits[name] for name in limits if name in before})
-        connection.exec_driver_sql(f"{watching_sql(CHECK)}, {lifted}")
-    try:
-        yield
-    finally:
-        if not (connection.invalidated or connection.closed):
-            with suppress(DBAPIError):
-                connection.rollback()
-                with connection.begin():
-                    connection.exec_driver_sql(f"SELECT {_set(before)}")
+    before = {row.name: row.setting for row in rows}
+    session = rows[0].pid
+    require_own_session(connection, session, project.migration_pooler)
+    if reason := why_read_only(connection, *(before.pop(name, "") for name in SETTINGS)):
+        raise CommandError(reason)
+    lifted = _set({name: limits[name] for name in limits if name in before})
+    with advisory_lock(
+        connection,
+        schema,
+        timeout=project.limits.lock_timeout,
+        pause=pause,
+        first=f"{watching(CHECK)}, {lifted}",
+        last=_set(before),
+        setting=project.setting("lock_timeout"),
+    ) as pid:
+        require_same_session(connection, session, pid)
+        yield pid
 
 
 def end_session(engine: Engine, pid: int, *, schema: str | None, table: str) -> tuple[str, ...]:

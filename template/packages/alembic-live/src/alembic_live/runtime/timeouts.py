@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from alembic_live.internals.sqlalchemy import begin_with, driver_error
 from alembic_live.postgres.connection import is_autocommit, listening
+from alembic_live.postgres.explanations import sqlstate
 from alembic_live.postgres.pooler import require_same_session
 from alembic_live.sql.statement_kinds import is_concurrent
 
@@ -35,14 +37,24 @@ def timeouts(
     """
     outside = lock_wait  # the session's limit on locks
 
+    limits = (
+        f"SELECT set_config('lock_timeout', '{milliseconds(lock_wait)}', true),"
+        f" set_config('statement_timeout', '{milliseconds(statement)}', true)"
+    )
+
     def limit_transaction(begun: Connection) -> None:
-        if not is_autocommit(begun):
-            row = begun.exec_driver_sql(
-                f"SELECT set_config('lock_timeout', '{milliseconds(lock_wait)}', true),"
-                f" set_config('statement_timeout', '{milliseconds(statement)}', true),"
-                " pg_backend_pid()"
-            ).one()
-            require_same_session(begun, pid, row[2])
+        if is_autocommit(begun):
+            return
+        try:
+            if begin_with(begun, f"{limits}, 1 / (pg_backend_pid() = {pid})::int"):
+                return
+        except driver_error(begun) as error:
+            if sqlstate(error) != DIVISION_BY_ZERO:
+                raise
+            begun.invalidate()
+            require_same_session(begun, pid, None)
+        row = begun.exec_driver_sql(f"{limits}, pg_backend_pid()").one()
+        require_same_session(begun, pid, row[2])
 
     def limit_session(executing: Connection, _cursor: object, sql: str, *_rest: object) -> None:
         nonlocal outside
@@ -57,6 +69,7 @@ def timeouts(
         yield
 
 
+DIVISION_BY_ZERO = "22012"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 SESSION_LIMIT = "SELECT set_config('lock_timeout', '"
 
 
