@@ -38,7 +38,8 @@ def is_at_head(config_file: Path) -> bool:
         declared = Declaration.read(config_file)
         head = _head(declared.versions)
         address = read_migration_address(declared.env_file)
-        table = identifier(*filter(None, (declared.schema, declared.table)))
+        default = "" if address.sets_search_path else declared.default_schema
+        table = identifier(declared.schema or default, declared.table)
         # A second row means that the database is at several revisions.
         query = f"SELECT version_num::text FROM {table} LIMIT 2"
         return _rows(address, query) == [head]

@@ -89,7 +89,10 @@ def migrating_session(connection: Connection, pid: int, *, lock_wait: float) -> 
     Raises:
         CommandError: a pooler has changed the session, or the server takes no changes.
     """
-    limits = dict.fromkeys(LIFTED, "0") | {"lock_timeout": str(milliseconds(lock_wait))}
+    limits = dict.fromkeys(LIFTED, "0") | {
+        "lock_timeout": str(milliseconds(lock_wait)),
+        "row_security": "off",  # Postgres refuses a statement that would miss rows
+    }
     names = [*limits, *SERVER_SETTINGS, CHECK_SETTING]
     with connection.begin():
         rows = connection.execute(READ, {"names": [*names, *SETTINGS]}).all()
