@@ -44,7 +44,7 @@ def test_a_unix_socket_needs_none() -> None:
 def test_the_server_watches_for_its_client() -> None:
     sql = watching(CHECK, jit="off")
     assert "set_config('jit', 'off', false)" in sql
-    postgast.parse(sql)
+    postgast.parse(f"SELECT {sql}")
     for name, value in SERVER_SETTINGS.items():
         assert f"set_config('{name}', '{value}', false)" in sql
     assert "'client_connection_check_interval', '5000'" in sql

@@ -45,9 +45,10 @@ def test_what_the_template_writes_is_understood(ini: Path) -> None:
         '[project]\ndependencies = ["alembic-live>=2"]\n[tool.uv.sources]\nalembic-live = {}\n'
     )
     versions, env_file = folder / "migrations" / "versions", folder / ".env"
-    assert Declaration.read(ini) == Declaration(versions, env_file, "alembic_version", "")
+    assert Declaration.read(ini) == Declaration(versions, env_file, "alembic_version", "", "")
     changed(ini, "env_file", "version_table_schema = sales\nversion_table = v\nenv_file")
-    assert Declaration.read(ini) == Declaration(versions, env_file, "v", "sales")
+    changed(ini, "env_file", "default_schema = public\nenv_file")
+    assert Declaration.read(ini) == Declaration(versions, env_file, "v", "sales", "public")
 
 
 ELSEWHERE = {
@@ -148,7 +149,7 @@ def test_nothing_is_to_do_if_the_database_is_at_the_one_head(
     monkeypatch.setattr(fast_path, "_rows", answer)
     assert is_at_head(ini) is expected
     if asked:
-        assert asked == ['SELECT version_num::text FROM "alembic_version" LIMIT 2']
+        assert asked == [fast_path.QUERY.format(table='"alembic_version"')]
 
 
 def test_two_files_with_one_id_are_not_decided_on(ini: Path) -> None:

@@ -132,6 +132,12 @@ class Address:
         return self.set_role or self.user
 
     @property
+    def sets_search_path(self) -> bool:
+        """Whether `options` in its URL set the search path, such as `-csearch_path=sales`."""
+        given = [*(self.options.values()), *(self.query.values())]
+        return any("search_path" in value for value in given)
+
+    @property
     def where(self) -> str:
         """The hosts and ports for people."""
         return " or ".join(map(_shown, self.hosts))

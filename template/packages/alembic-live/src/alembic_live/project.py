@@ -169,7 +169,9 @@ class Project:
         """
         if self._address is not None:
             return self._address
-        return replace(self._named_address, default_schema=self.default_schema)
+        named = self._named_address
+        schema = "" if named.sets_search_path else self.default_schema
+        return replace(named, default_schema=schema)
 
     @property
     def default_schema(self) -> str:

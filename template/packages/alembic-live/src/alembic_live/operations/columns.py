@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from alembic.util import CommandError
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from alembic_live.operations.non_transactional import (
     execute,
@@ -80,9 +80,14 @@ def _check_name(column_name: str) -> str:
 
 def _has_nulls(table: str, column: str) -> str:
     nulls = f"SELECT FROM {table} WHERE {column} IS NULL LIMIT {MOST_COUNTED}"
-    row = first_row(text(f"SELECT count(*) FROM ({nulls}) AS nulls".replace(":", r"\:")))
-    count = row[0] if row else 0
-    rows = "1 row" if count == 1 else f"{count} rows{' or more' if count == MOST_COUNTED else ''}"
+    try:
+        row = first_row(text(f"SELECT count(*) FROM ({nulls}) AS nulls".replace(":", r"\:")))
+    except ProgrammingError:  # insufficient_privilege: row_security is off
+        rows = "rows that row-level security hides"
+    else:
+        count = row[0] if row else 0
+        more = " or more" if count == MOST_COUNTED else ""
+        rows = "1 row" if count == 1 else f"{count} rows{more}"
     update = f"UPDATE {table} SET {column} = … WHERE {column} IS NULL"
     return (
         f"{table}.{column} cannot become NOT NULL: it is NULL in {rows}. Fill them in an earlier "

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.engines import address_known_to
 from alembic_live.hints import hints_on_login
+from alembic_live.postgres.grants import advice_on_privileges
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
-from alembic_live.sql.quoting import identifier, word
 
 _WAIT = "Wait a moment and try again."
 
@@ -51,8 +51,6 @@ _OTHER_REMEDIES = {
     "starting up": _WAIT,
 }
 
-# The second form is that of Postgres 14.
-_MAY_NOT_CREATE = re.compile(r'permission denied to create extension "([^"]+)"')
 _NO_EXTENSION = re.compile(r'extension "[^"]+" is not available|extension control file')
 
 # not_null_violation and check_violation, whose DETAIL is a whole row.
@@ -140,17 +138,18 @@ def explain_sqlalchemy_error(error: SQLAlchemyError) -> str:
     return f"SQLAlchemy refuses it: {reason_of(error)}."
 
 
-def advice_on(error: Exception) -> str:
-    """A sentence on what to do about a refusal. Empty if the reason says it."""
-    message = str(getattr(error, "orig", None) or error)
-    if denied := _MAY_NOT_CREATE.search(message):
-        statement = f"CREATE EXTENSION IF NOT EXISTS {identifier(denied[1])}"
-        return (
-            f" Only an administrator may create it. Let one run {statement} in this database. "
-            "Scratch databases and those of tests are copies of template1, so run it there too: "
-            f"psql -d template1 -c {word(statement)}. The revision then needs IF NOT EXISTS."
-        )
-    if _NO_EXTENSION.search(message):
+def advice_on(error: Exception, role: str = "") -> str:
+    """Sentences on what to do about a refusal, after a space. Empty if the reason says it.
+
+    Args:
+        error: an error of SQLAlchemy or of the driver.
+        role: the role that executed the statement.
+    """
+    original = getattr(error, "orig", None) or error
+    message, *_ = _fields(original.__cause__ or original)
+    if advice := advice_on_privileges(sqlstate(error), message, role):
+        return f" {advice}"
+    if _NO_EXTENSION.search(str(original)):
         return (
             " The wheel's programs, which run the local server and that of the tests, have no "
             "contrib modules. Set PG_BIN to the folder of other Postgres programs, such as "

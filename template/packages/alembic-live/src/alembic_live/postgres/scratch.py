@@ -29,10 +29,9 @@ MAY_CREATE = text(
     "SELECT (rolcreatedb OR rolsuper) AND NOT pg_is_in_recovery() AS may_create,"
     " pg_is_in_recovery() AS is_standby FROM pg_roles WHERE rolname = current_user"
 )
-# With which the sessions of the project begin, if the database or the role has its own.
+# That of the database or the role, if they have their own. The session's may begin with another schema.
 SEARCH_PATH = text(
-    "SELECT setting FROM pg_settings WHERE name = 'search_path' AND source IN"
-    " ('database', 'user', 'database user')"
+    "SELECT reset_val FROM pg_settings WHERE name = 'search_path' AND reset_val <> boot_val"
 )
 USE_SEARCH_PATH = text("SELECT set_config('search_path', :path, false)")
 ROLES = text("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")

@@ -44,10 +44,12 @@ from alembic_live.internals.alembic import (
 from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.interruption import ENDING, reported_by, within
 from alembic_live.postgres.connection import pause
+from alembic_live.postgres.dump import VersionTable
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
 from alembic_live.runtime.blockers import Blockers
+from alembic_live.runtime.copies import Copies
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
@@ -220,13 +222,23 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
 
     Raises:
         CommandError: the database has a revision that the code lacks, the target is ambiguous, or a
-            revision cannot be undone.
+            revision cannot be undone; or the version table is not that of this database.
     """
     connection = migration.connection
     assert connection is not None
+    versions = VersionTable(migration.version_table, migration.version_table_schema)
+    upgrades = command_of(context.config) in ("upgrade", None)
     try:
         with limited(connection):
-            current = migration.get_current_heads()
+            copies = Copies.read(connection, versions)
+            current = copies.heads(connection)
+            problem = copies.problem_with_replication()
+            if upgrades and not problem:
+                problem = copies.problem_with_schemas(
+                    connection, context.script, current, project.default_schema
+                )
+            if problem:
+                raise CommandError(problem)
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = steps_of(migration, current)
@@ -248,7 +260,6 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
                 "revision with the code from before the squash, then deploy this code.",
             )
         )
-    upgrades = command_of(context.config) in ("upgrade", None)
     if project.limits.ahead == "warn" and upgrades:
         rest = ": newer code has migrated it. Nothing was done."
         log.warning("%s", describe_unknown(unknown, rest))

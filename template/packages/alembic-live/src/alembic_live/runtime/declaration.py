@@ -43,13 +43,15 @@ class Declaration:
         versions: the folder of the revisions.
         env_file: the `.env` file, which need not exist.
         table: the name of the version table.
-        schema: of the version table; empty for the first on the search path.
+        schema: of the version table; empty if it is not declared.
+        default_schema: of tables that name none; empty for the first on the search path.
     """
 
     versions: Path
     env_file: Path
     table: str
     schema: str
+    default_schema: str
 
     @classmethod
     def read(cls, config_file: Path) -> Self:
@@ -83,6 +85,7 @@ class Declaration:
             env_file=config_file.parent / env_file,
             table=own.get("version_table", VERSION_TABLE),
             schema=own.get("version_table_schema", ""),
+            default_schema=own.get("default_schema", "").strip(),
         )
 
 

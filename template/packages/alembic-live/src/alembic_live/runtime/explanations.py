@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
+from sqlalchemy import Connection
 from sqlalchemy.exc import (
     DBAPIError,
     NoInspectionAvailable,
@@ -33,6 +34,7 @@ from alembic_live.postgres.explanations import (
     shown_statement,
     sqlstate,
 )
+from alembic_live.postgres.grants import role_of
 from alembic_live.postgres.scratch_names import is_scratch
 from alembic_live.printable import as_typed, one_line, printable
 from alembic_live.runtime.program import command_of
@@ -185,16 +187,22 @@ def _explain_failed_statement(error: Exception) -> str:
     place = _place_of(error)
     if place is None:
         return f"Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
+    connection = context.get_context().connection
+    advice = advice_on(error, role_of(connection.engine) if connection is not None else "")
     instead = f" {IN_A_BLOCK}" if sqlstate(error) in _OUTSIDE_ONLY else ""
     return (
         f"{place}: Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
-        f"{advice_on(error)}{instead} {_state_of_the_revision()}"
+        f"{advice}{instead} {_state_of_the_revision(connection, is_wrong=not advice)}"
     )
 
 
-def _state_of_the_revision() -> str:
-    """What has become of the revision that failed, and what to do."""
-    connection = context.get_context().connection
+def _state_of_the_revision(connection: Connection | None, *, is_wrong: bool) -> str:
+    """What has become of the revision that failed, and what to do.
+
+    Args:
+        connection: the connection that executed it.
+        is_wrong: whether the revision needs a correction.
+    """
     if connection is not None and is_scratch(connection.engine.url.database or ""):
         return (
             f"{IN_SCRATCH} nothing else was changed. Correct the revision, so that it runs in an empty "
@@ -202,10 +210,10 @@ def _state_of_the_revision() -> str:
             "revisions, then uv run alembic stamp --purge base && uv run db baseline"
         )
     if command_of(context.config) == "downgrade":
-        state = "still applied; correct its downgrade"
+        state, correct = "still applied", "; correct its downgrade, then run"
     else:
-        state = "not marked as applied; correct it"
-    return f"This revision is {state}, then run the command again."
+        state, correct = "not marked as applied", "; correct it, then run"
+    return f"This revision is {state}{correct if is_wrong else '. Then run'} the command again."
 
 
 def _first_of_the_driver(error: BaseException) -> DBAPIError | None:

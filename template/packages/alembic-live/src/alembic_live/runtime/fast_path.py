@@ -28,6 +28,13 @@ from alembic_live.sql.quoting import identifier
 PATIENCE = 3  # seconds until `upgrade head` is left to find out why the server does not answer
 MOST_MEMORY = 64 << 20  # bytes for the answer of the server
 
+# A second row means that the database is at several revisions. A subscription may copy the rows from
+# another database.
+QUERY = (
+    "SELECT v.version_num::text FROM {table} v "
+    "WHERE NOT EXISTS (SELECT FROM pg_subscription_rel s WHERE s.srrelid = v.tableoid) LIMIT 2"
+)
+
 
 def is_at_head(config_file: Path) -> bool:
     """Whether the database is at the one head of the history. False if that is not certain.
@@ -39,10 +46,9 @@ def is_at_head(config_file: Path) -> bool:
         declared = Declaration.read(config_file)
         head = _head(declared.versions)
         address = read_migration_address(declared.env_file)
-        table = identifier(*filter(None, (declared.schema, declared.table)))
-        # A second row means that the database is at several revisions.
-        query = f"SELECT version_num::text FROM {table} LIMIT 2"
-        return _rows(address, query) == [head]
+        default = "" if address.sets_search_path else declared.default_schema
+        table = identifier(declared.schema or default, declared.table)
+        return _rows(address, QUERY.format(table=table)) == [head]
     return False
 
 

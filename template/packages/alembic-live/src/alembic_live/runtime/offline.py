@@ -9,6 +9,7 @@ from typing import TextIO
 from alembic import context
 from alembic.config import Config
 
+from alembic_live.postgres.session_start import session_script
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.runtime.program import command_of
@@ -28,7 +29,8 @@ def written_script(project: Project, config: Config) -> Iterator[None]:
     if text := script.getvalue():
         heads = context.get_context().get_current_heads()
         at = one_line(", ".join(heads)) or "base"
-        _write(output, header(command_of(config) or "upgrade", at, project.limits.lock_wait) + text)
+        start = header(command_of(config) or "upgrade", at, project.limits.lock_wait)
+        _write(output, start + session_script(project.set_role, project.default_schema) + text)
 
 
 def header(command: str, at: str, lock_wait: float) -> str:
