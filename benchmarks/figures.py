@@ -17,6 +17,7 @@ from project import ROOT, Project, run
 from proxy import Proxy, proxy
 from psycopg import sql
 from reads import READ
+from rows import rows as changed_rows
 from schema_changes import schema_changes
 from server import Database
 from trips import Traveller, trips
@@ -229,11 +230,19 @@ def situations(bench: Bench) -> Iterator[str]:
         )
 
 
+def rows(bench: Bench) -> Iterator[str]:
+    """A change of four million rows amid traffic, in batches and as one statement."""
+    with bench.both("rows") as (mine, _):
+        python = mine.programs / "python"
+        run("uv", "pip", "install", "--quiet", "--python", python, "psycopg[binary]", cwd=ROOT)
+        yield from changed_rows(mine, bench.server)
+
+
 FIGURES = {
     figure.__name__: figure
     for figure in (
         *(no_op, history, check, foreign, tests, wire, first_minute),
-        *(deploys, changes, situations, mutations),
+        *(deploys, changes, rows, situations, mutations),
     )
 }
 

@@ -21,6 +21,7 @@ from alembic_live.internals import asyncpg as internals_of_asyncpg
 ALL: tuple[Internal, ...] = (
     *alembic.MIGRATION,
     *alembic.STEPS,
+    *alembic.CALLBACKS,
     *alembic.HISTORY,
     *alembic.FOLDERS,
     *alembic.AUTOGENERATE,

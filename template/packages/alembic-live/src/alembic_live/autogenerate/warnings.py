@@ -39,14 +39,14 @@ REWRITES = "Rewrites {table} under ACCESS EXCLUSIVE, so reads and writes block"
 RECIPES = {
     "default": "the default of {column} is computed for each row. To avoid that, add the column "
     "without the default. In a later revision, set the default for new rows (op.alter_column). "
-    "Fill the old rows in batches, then make the column NOT NULL.",
+    "Fill the old rows with update_in_batches, then make the column NOT NULL.",
     "computed": "{column} is computed for each row. To avoid that on Postgres 18, compute the "
     "column when it is read (Computed(..., persisted=False)). Before Postgres 18, add a plain "
-    "column that the service or a trigger fills, and fill the old rows in batches.",
+    "column that the service or a trigger fills, and fill the old rows with update_in_batches.",
     "identity": "each row gets a number in {column}. To avoid that, add a plain column, fill it in "
     "batches, then make it an identity (op.alter_column(server_default=sa.Identity())).",
     "type": "{type} stores the values of {column} differently. To avoid that, add a column of the "
-    "new type and let the service write both. Copy the old values in batches, read the new "
+    "new type and let the service write both. Copy the old values with update_in_batches, read the new "
     "column, then drop the old one.",
     "enum": "the type is recreated. To avoid that, only add values, or rename them "
     "(ALTER TYPE … RENAME VALUE).",
@@ -72,7 +72,7 @@ def check_new_columns(upgrade: ops.UpgradeOps) -> None:
             f"No revision was written. {', '.join(names)}: NOT NULL without a server default, so "
             "the revision fails if the table has rows (a Python default=… does not apply to them). "
             "Add a server_default. Or use three revisions: allow NULL in this one "
-            '(Mapped[… | None]), fill the rows in the next (op.execute("UPDATE …")), and make the '
+            "(Mapped[… | None]), fill the rows in the next (update_in_batches), and make the "
             "column NOT NULL in the third. Autogenerate writes the third one so that it does not "
             "block reads and writes."
         )

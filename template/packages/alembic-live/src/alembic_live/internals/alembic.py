@@ -101,6 +101,35 @@ def is_revision_step(step: object) -> bool:
     return isinstance(step, alembic_migration.RevisionStep)
 
 
+def when_recorded(migration: MigrationContext, work: Callable[[MigrationContext], None]) -> None:
+    """Call a function once, in the transaction in which Alembic records the revision that runs now.
+    Callbacks are public as an argument of `context.configure()` only.
+
+    Raises:
+        IncompatibleLibraryError: Alembic has no such callbacks.
+    """
+    require(CALLBACKS)
+    callbacks = migration.on_version_apply_callbacks
+    if any(getattr(each, "work", None) is work for each in callbacks):
+        return
+
+    def once(ctx: MigrationContext, **_: Any) -> None:
+        ctx.on_version_apply_callbacks = callbacks
+        work(ctx)
+
+    once.work = work  # type: ignore[attr-defined]
+    migration.on_version_apply_callbacks = (*callbacks, once)
+
+
+CALLBACKS = (
+    Internal(
+        LIBRARY,
+        "MigrationContext.on_version_apply_callbacks",
+        lambda: "on_version_apply_callbacks" in MigrationContext.__init__.__code__.co_names,
+    ),
+)
+
+
 def step_of(script: ScriptDirectory, revision: str, *, is_upgrade: bool) -> Any:
     """The step that runs one revision. Alembic's public commands take a target instead, which may
     need others first.

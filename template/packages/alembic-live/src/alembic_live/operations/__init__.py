@@ -18,6 +18,7 @@ from alembic_live.operations.indexes import (
     create_index_concurrently,
     drop_index_concurrently,
 )
+from alembic_live.operations.rows import delete_in_batches, update_in_batches
 from alembic_live.operations.sql import run_sql
 from alembic_live.operations.types import SqlType
 
@@ -28,9 +29,11 @@ __all__ = [
     "create_foreign_key_concurrently",
     "create_index_concurrently",
     "create_unique_constraint_concurrently",
+    "delete_in_batches",
     "drop_constraint_if_exists",
     "drop_index_concurrently",
     "drop_not_null",
     "run_sql",
     "set_not_null_concurrently",
+    "update_in_batches",
 ]

@@ -50,7 +50,7 @@ def set_not_null_concurrently(
             with undo_on_error(drop_check):
                 execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}")
         except IntegrityError as error:
-            raise CommandError(_has_nulls(table, column)) from error
+            raise CommandError(_has_nulls(table_name, schema, column)) from error
         execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL")
         drop_check()
 
@@ -78,7 +78,9 @@ def _check_name(column_name: str) -> str:
     return f"set_not_null_concurrently_{sha256(column_name.encode()).hexdigest()[:16]}"
 
 
-def _has_nulls(table: str, column: str) -> str:
+def _has_nulls(table_name: str, schema: str | None, column: str) -> str:
+    table = identifier(schema, table_name)
+    among = f", schema={schema!r}" if schema else ""
     nulls = f"SELECT FROM {table} WHERE {column} IS NULL LIMIT {MOST_COUNTED}"
     try:
         row = first_row(text(f"SELECT count(*) FROM ({nulls}) AS nulls".replace(":", r"\:")))
@@ -88,9 +90,9 @@ def _has_nulls(table: str, column: str) -> str:
         count = row[0] if row else 0
         more = " or more" if count == MOST_COUNTED else ""
         rows = "1 row" if count == 1 else f"{count} rows{more}"
-    update = f"UPDATE {table} SET {column} = … WHERE {column} IS NULL"
+    fill = f"update_in_batches({table_name!r}, '{column} = …', where='{column} IS NULL'{among})"
     return (
         f"{table}.{column} cannot become NOT NULL: it is NULL in {rows}. Fill them in an earlier "
-        f"revision: op.execute({update!r}). "
+        f"revision: {fill}. "
         "This operation left nothing in the database."
     )

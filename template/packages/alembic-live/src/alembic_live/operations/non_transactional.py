@@ -1,5 +1,6 @@
 """Helpers for operations that run outside the revision's transaction."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -29,6 +30,17 @@ def drop_if_offline(drop: Callable[[], None]) -> None:
     """
     if is_offline():
         drop()
+
+
+def note_offline(text: str) -> None:
+    """Write a comment into the SQL of `--sql`."""
+    op.get_context().impl.static_output(f"-- {text}")
+
+
+def rest(seconds: float) -> None:
+    """Leave the server to others. A signal, or a program that cancels the migration, ends it."""
+    retries = _retries()
+    (retries.pause if retries else time.sleep)(seconds)
 
 
 def with_retries(change: Callable[[], None]) -> None:
@@ -65,8 +77,13 @@ def undo_on_error(undo: Callable[[], None]) -> Iterator[None]:
 
 
 def execute(statement: str) -> None:
-    """Run a statement verbatim: a colon does not start a parameter."""
-    op.execute(text(statement.replace(":", r"\:")))
+    """Run a statement verbatim."""
+    op.execute(text(verbatim(statement)))
+
+
+def verbatim(sql: str) -> str:
+    """SQL for `text`, in which a colon does not start a parameter."""
+    return sql.replace(":", r"\:")
 
 
 def first_row(query: TextClause, **values: Any) -> Row[Any] | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from alembic_live.address import Address
 from alembic_live.postgres.pg_dump import dump
+from alembic_live.postgres.relations import PROGRESS
 from alembic_live.sql.lexer import tokens
 from alembic_live.sql.redaction import redacted
 
@@ -88,7 +89,7 @@ def read_schema(address: Address, *options: str, version_table: str = VERSION_TA
     """
     found: Schema = {}
     for obj, sql in _objects(dump(address, *options)):
-        if obj.name.split(" ")[0] == version_table or sql in RECREATED_PUBLIC:
+        if obj.name.split(" ")[0] in (version_table, PROGRESS) or sql in RECREATED_PUBLIC:
             continue
         found[obj] = f"{found[obj]}\n{sql}" if obj in found else sql
     return found
@@ -97,7 +98,7 @@ def read_schema(address: Address, *options: str, version_table: str = VERSION_TA
 def read_drops(address: Address, *options: str, version_table: str = VERSION_TABLE) -> list[str]:
     """The statements that drop the same objects, in an order in which they can be dropped."""
     sql = dump(address, "--clean", *options)
-    of_versions = re.compile(rf'\."?{re.escape(version_table)}"?(?:[ ;]|$)')
+    of_versions = re.compile(rf'\."?(?:{re.escape(version_table)}|{PROGRESS})"?(?:[ ;]|$)')
     header = HEADER.search(sql)
     preamble = sql[: header.start() if header else 0].splitlines()
     return [

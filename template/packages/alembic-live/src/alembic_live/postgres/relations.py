@@ -22,6 +22,8 @@ RELATIONS = text(
     """
 )
 
+PROGRESS = "alembic_live_progress"  # the table of operations in batches that have not ended
+
 Name = tuple[str, str]  # a schema and a relation
 
 
@@ -72,15 +74,15 @@ class Relations:
     def is_left_alone(
         self, schema: str | None, name: str, modeled: Collection[tuple[str | None, str]]
     ) -> bool:
-        """Whether a comparison skips a relation: it is foreign, or no model has it and it is the
-        child of another table, or on the search path behind the default schema.
+        """Whether a comparison skips a relation: it is foreign or the library's, or no model has it
+        and it is the child of another table, or on the search path behind the default schema.
 
         Args:
             schema: the schema; None for any on the search path.
             name: the name.
             modeled: the schemas and names of the models' tables.
         """
-        if self.is_foreign(schema, name):
+        if self.is_foreign(schema, name) or name == PROGRESS:
             return True
         schemas = (None, self.default_schema) if schema is None else (schema,)
         if any((each, name) in modeled for each in schemas):

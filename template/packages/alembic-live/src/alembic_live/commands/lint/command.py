@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
+from alembic_live.commands.lint import rows
 from alembic_live.commands.lint.findings import Finding, LintResult, report
 from alembic_live.commands.lint.history import check_heads, check_old_revisions
 from alembic_live.commands.lint.revision_sql import RevisionStatement, render_revision_sql
@@ -18,7 +19,7 @@ from alembic_live.commands.lint.source import (
     statement_at,
     statement_with_comments_at,
 )
-from alembic_live.commands.lint.squawk import find_violations
+from alembic_live.commands.lint.squawk import Violation, find_violations
 from alembic_live.commands.plan.steps import Steps, steps_between
 from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
@@ -192,7 +193,13 @@ def _check_sql(
 ) -> Iterator[Finding]:
     paths = {revision.revision: Path(revision.path) for revision in revisions}
     statements = {revision.revision: sql for revision, sql in revisions.items()}
-    for violation in find_violations(project, statements):
+    many = [
+        Violation(revision, each.line, rows.RULE, rows.MESSAGE, rows.REMEDY)
+        for revision, sql in statements.items()
+        for each in rows.changes_of_many_rows(sql)
+        if each.line is not None and not each.is_safe
+    ]
+    for violation in [*find_violations(project, statements), *many]:
         path = paths[violation.revision]
         if not any(ignore.allows_in_file(violation.rule) for ignore in ignores_in(path)):
             first, _ = statement_at(path, violation.line)

@@ -108,6 +108,12 @@ RULES = {
         "# squawk-ignore ban-drop-table: unused since 1.4\n"
         'op.drop_table("notes")',
     ),
+    "many-rows-in-one-transaction": Rule(
+        "A change of all rows blocks their writers until it is committed.",
+        "Each row stays locked until the revision commits. If the table is small, allow it.",
+        'op.execute("UPDATE notes SET pages = 1 WHERE pages IS NULL")',
+        'update_in_batches("notes", "pages = 1", where="pages IS NULL")',
+    ),
     "several-heads": Rule(
         "`upgrade head` fails.",
         "Two revisions follow the same one, so there is no newest revision.",

@@ -26,7 +26,8 @@ SCHEMA_OPERATIONS = _words(
     create_foreign_key create_primary_key create_unique_constraint drop_constraint sync_enum_values
     """
 )
-OWN_OPERATIONS = frozenset(operations.__all__) - {"run_sql"}
+CHANGE_ROWS = {"delete_in_batches", "update_in_batches"}
+OWN_OPERATIONS = frozenset(operations.__all__) - {"run_sql", *CHANGE_ROWS}
 
 CREATE_TABLE = "alembic.op.create_table"
 COLUMN = "sqlalchemy.Column"
