@@ -12,7 +12,9 @@ from local_server import server_of_its_own
 from migrating import held_lock
 from pgbouncer import TOLERANT, pooler
 from project import Project, said, wait_until
-from roles import role
+from psycopg import sql
+from revisions import NOTES, revise
+from roles import a_role, role
 from sample import NewProject
 from server import Database
 
@@ -29,13 +31,14 @@ def wrong(project: Project) -> dict[str, str]:
     """What the doctor finds wrong, by check; both outputs and the exit code have to say so."""
     done = project.db("doctor", "--json", ok=False)
     result = json.loads(done.stdout)
-    found = {item["check"]: item["text"] for item in result["findings"] if not item["ok"]}
+    findings = [(item["check"], item["text"]) for item in result["findings"] if not item["ok"]]
+    found = {name: " ".join(text for its, text in findings if its == name) for name, _ in findings}
     assert result["ok"] is (not found)
     assert done.returncode == (1 if found else 0)
     assert "Traceback" not in said(done)
     people = project.db("doctor", ok=False)
     assert people.returncode == done.returncode
-    assert people.stdout.count("WRONG") == len(found)
+    assert people.stdout.count("WRONG") == len(findings)
     password = project.environment.get("DB_PASSWORD")
     assert not password or password not in said(done) + said(people)
     return found
@@ -173,3 +176,129 @@ def test_a_server_that_is_too_old(project: Project) -> None:
     doctor = project.library / "commands" / "doctor.py"
     edit(doctor, "OLDEST_SERVER = 14", "OLDEST_SERVER = 99")
     assert "The oldest supported version is 99" in wrong(project)["server"]
+
+
+def test_what_the_application_may_not_do(new_project: NewProject, database: Database) -> None:
+    """A role that has the rights to read, and forgot the others."""
+    project = new_project()
+    project.alembic("upgrade", "head")
+    database.query("CREATE TABLE numbered (id serial, log text)")
+    with role(database, "guest") as guest:
+        grantee = sql.Identifier(guest.user)
+        two = project.given(
+            DB_USER=guest.user,
+            DB_PASSWORD=guest.password,
+            DB_MIGRATION_USER=database.user,
+            DB_MIGRATION_PASSWORD=database.password,
+        )
+        with database.connect() as connection:
+            for grant, words in (
+                (
+                    "SELECT ON ALL TABLES",
+                    "may not write to notes, numbered and may not use the seq",
+                ),
+                ("INSERT ON ALL TABLES", "may write to the version table"),
+            ):
+                connection.execute(
+                    sql.SQL(f"GRANT {grant} IN SCHEMA public TO {{}}").format(grantee)
+                )
+                found = wrong(two)
+                assert words in found["roles"]
+                assert "`uv run db roles` prints SQL" in found["roles"]
+            connection.execute(sql.SQL("REVOKE INSERT ON alembic_version FROM {}").format(grantee))
+            assert (
+                wrong(two)["roles"].split(" may not ")[1].startswith("use the sequences numbered")
+            )
+            connection.execute(
+                sql.SQL("GRANT USAGE ON SEQUENCE numbered_id_seq TO {}").format(grantee)
+            )
+            assert wrong(two) == {}
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(grantee))
+
+
+def test_what_the_migrating_role_may_not_do(new_project: NewProject, database: Database) -> None:
+    """The message of the revision that fails says the same as the doctor."""
+    project = new_project()
+    project.alembic("upgrade", "head")
+    revise(project, "r1", 'op.add_column("notes", sa.Column("x", sa.Integer()))')
+    revise(project, "r2", 'op.create_table("t2", sa.Column("x", sa.Integer()))', follows="r1")
+    database.query("CREATE TYPE mood AS ENUM ('good')")
+    database.query("ALTER TABLE notes ADD COLUMN mood mood")
+    name = sql.Identifier(database.name)
+
+    def remedies(owner: Project, part: str, remedy: str) -> None:
+        for text in (
+            json.loads(owner.db("doctor", "--json", ok=False).stdout)["findings"],
+            owner.alembic("upgrade", "head", ok=False),
+        ):
+            said_of = (
+                " ".join(each["text"] for each in text)
+                if isinstance(text, list)
+                else " ".join(said(text).split())
+            )
+            assert part in said_of
+            assert remedy in said_of
+            assert "correct it" not in said_of
+
+    with a_role(database, "") as role_, database.connect() as connection:
+        owner, grantee = project.given(**role_.environment), sql.Identifier(role_.user)
+        connection.execute(sql.SQL("GRANT SELECT ON alembic_version TO {}").format(grantee))
+        remedies(owner, "notes", "`uv run db roles` prints SQL that does it for all objects")
+        assert "mood, notes: the owner is" in owner.db("doctor", ok=False).stdout
+        connection.execute(sql.SQL("ALTER TABLE notes OWNER TO {}").format(grantee))
+        connection.execute(sql.SQL("ALTER TYPE mood OWNER TO {}").format(grantee))
+
+        connection.execute(sql.SQL("ALTER DATABASE {} SET search_path = ''").format(name))
+        remedies(owner, "no", "default_schema = public")
+        connection.execute(sql.SQL("ALTER DATABASE {} RESET search_path").format(name))
+
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name)
+        )
+        remedies(owner, "read-only", "SET default_transaction_read_only = off")
+        assert "may create tables" not in owner.db("doctor", ok=False).stdout
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name)
+        )
+        space = sql.Identifier(f"space of {database.name}")
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(space))
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET default_tablespace = {}").format(name, space)
+        )
+        revise(project, "r0", 'op.create_table("t0", sa.Column("x", sa.Integer()))')
+        edit(
+            project.path / "migrations/versions/r1.py",
+            f"down_revision = '{NOTES}'",
+            "down_revision = 'r0'",
+        )
+        remedies(owner, "tablespace", "As a superuser, run: GRANT CREATE ON TABLESPACE")
+        connection.execute(sql.SQL("ALTER DATABASE {} RESET default_tablespace").format(name))
+        connection.execute(sql.SQL("DROP TABLESPACE {}").format(space))
+
+        remedies(owner, "alembic_version", "GRANT SELECT, INSERT, UPDATE, DELETE ON")
+        connection.execute(
+            sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON alembic_version TO {}").format(grantee)
+        )
+        owner.alembic("upgrade", "head")
+        assert wrong(owner) == {}
+
+
+def test_an_application_with_another_search_path(project: Project, database: Database) -> None:
+    edit(project.path / "alembic.ini", "env_file", "default_schema = public\nenv_file")
+    database.query("CREATE SCHEMA other")
+    with database.connect() as connection:
+        name = sql.Identifier(database.name)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET search_path = other").format(name))
+    assert "search_path of the application's role" in wrong(project)["search_path"]
+    assert 'SET search_path = "public"' in wrong(project)["search_path"]
+    with role(database, "guest") as guest:
+        found = wrong(
+            project.given(
+                DB_MIGRATION_USER=database.user,
+                DB_MIGRATION_PASSWORD=database.password,
+                DB_USER=guest.user,
+                DB_PASSWORD=guest.password,
+            )
+        )
+    assert "guest" in found["search_path"]

@@ -160,3 +160,13 @@ def test_a_pool_and_migrations_find_the_new_primary(service: Project, driver: st
         assert "nothing to do" in said(service.given(**environment).db("migrate"))
         service.given(**environment).alembic("downgrade", "base")
         assert servers.second.query("SELECT 1 FROM alembic_version") == []
+
+
+def test_the_doctor_says_nothing_of_a_standby_that_only_the_primary_can_do(
+    service: Project, servers: Pair
+) -> None:
+    done = service.given(**servers.second.environment).db("doctor", ok=False)
+    assert "WRONG server      PostgreSQL" in done.stdout
+    assert "Migrations need the primary" in done.stdout
+    assert "may create" not in done.stdout
+    assert "uv run alembic upgrade head on the primary, which this standby follows" in done.stdout

@@ -3,6 +3,7 @@
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -19,18 +20,27 @@ from alembic_live.internals.alembic import walked
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.explanations import explain_refusal
+from alembic_live.postgres.grants import role_of
 from alembic_live.postgres.pooler import advice, is_pooled
+from alembic_live.postgres.privileges import (
+    problem_with_another_path,
+    problem_with_path,
+    problem_with_rows,
+    problem_with_schema,
+    problems_with_objects,
+)
 from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json, one_line
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
+from alembic_live.runtime.copies import Copies
 from alembic_live.runtime.lock import lock_holder
 from alembic_live.runtime.retries import LONGEST_PAUSE
 from alembic_live.runtime.version_table import revisions_in
 from alembic_live.setting_places import describe_places
-from alembic_live.sql.quoting import identifier, require_printable, word
+from alembic_live.sql.quoting import identifier, word
 from alembic_live.terminal import show, show_data
 
 OLDEST_SERVER = 14  # the oldest major version that PostgreSQL still maintains
@@ -38,13 +48,6 @@ OLDEST_SERVER = 14  # the oldest major version that PostgreSQL still maintains
 # LONGEST_PAUSE between two tries for a lock.
 SILENCE = LONGEST_PAUSE + 30
 
-PRIVILEGES = text(
-    """
-    SELECT current_user, current_database(),
-           has_database_privilege(current_database(), 'CREATE'),
-           (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = :schema)
-    """
-)
 INVALID_INDEXES = text(
     """
     SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text
@@ -113,6 +116,7 @@ def examine(project: Project) -> list[Check]:
                 return [
                     Check("application", True, f"the application reaches {address}"),
                     *([] if project.pooler else [_application_pooler(connection)]),
+                    *_path_of_application(project, connection),
                     *(
                         [_roles(project, connection, migrating.owner)]
                         if address.user != migrating.owner
@@ -144,6 +148,7 @@ def _check_database(project: Project, connection: Connection) -> Iterator[Check]
         "server": lambda: [_server(connection)],
         "pooler": lambda: [_pooler(project, connection)],
         "privileges": lambda: _privileges(project, connection),
+        "search_path": lambda: _versions(project, connection),
         "revision": lambda: _revisions(project, connection),
         "indexes": lambda: [_indexes(project, connection)],
         "lock": lambda: [_lock(project, connection)],
@@ -155,7 +160,7 @@ def _check_database(project: Project, connection: Connection) -> Iterator[Check]
             yield Check(name, False, str(error))
         except DBAPIError as error:
             connection.rollback()
-            yield Check(name, False, explain_refusal(error))
+            yield Check(name, False, explain_refusal(error, role_of(connection.engine)))
 
 
 def _server(connection: Connection) -> Check:
@@ -170,11 +175,15 @@ def _server(connection: Connection) -> Check:
             f"The server is PostgreSQL {version}. The oldest supported version is {OLDEST_SERVER}. Move "
             "the database to a newer server (pg_dump and pg_restore).",
         )
-    shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in SETTINGS]
-    connection.rollback()
-    if reason := why_read_only(connection, *map(str, shown)):
+    if reason := _why_read_only(connection):
         return Check("server", False, f"PostgreSQL {version}. {reason}")
     return Check("server", True, f"PostgreSQL {version}")
+
+
+def _why_read_only(connection: Connection) -> str:
+    shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in SETTINGS]
+    connection.rollback()
+    return why_read_only(connection, *map(str, shown))
 
 
 def _pooler(project: Project, connection: Connection) -> Check:
@@ -203,6 +212,12 @@ def _roles(project: Project, connection: Connection, owner: str) -> Check:
     return Check("roles", True, "the application can read and write rows, and nothing else")
 
 
+def _path_of_application(project: Project, connection: Connection) -> Iterator[Check]:
+    """Report only a failure."""
+    if problem := problem_with_another_path(connection, project.default_schema):
+        yield Check("search_path", False, problem)
+
+
 def _models(project: Project) -> Iterator[Check]:
     """Report only a failure. The other checks need the models for the schemas of the tables."""
     load_models(project)
@@ -210,33 +225,40 @@ def _models(project: Project) -> Iterator[Check]:
 
 
 def _privileges(project: Project, connection: Connection) -> Iterator[Check]:
-    for schema in dict.fromkeys(map(schema_name, project.schemas)):
-        yield _privileges_in(schema, connection)
+    """Nothing if the server takes no changes, whatever the privileges are."""
+    if _why_read_only(connection):
+        return
+    schemas = list(dict.fromkeys(map(schema_name, project.schemas)))
+    for schema in schemas:
+        problem = problem_with_schema(connection, schema)
+        user = connection.exec_driver_sql("SELECT current_user").scalar_one()
+        connection.rollback()
+        ok = f'"{user}" may create tables in schema "{schema}"'
+        yield Check("privileges", not problem, problem or ok)
+    versions = configuration_of(project, connection).version_table
+    tables = [(schema_name(table.schema), table.name) for table in project.tables]
+    if problem := problem_with_rows(connection, identifier(versions.schema, versions.name)):
+        yield Check("privileges", False, problem)
+    for problem in problems_with_objects(connection, tables, schemas):
+        yield Check("privileges", False, problem)
 
 
-def _privileges_in(schema: str, connection: Connection) -> Check:
-    user, database, may_create_schemas, may_create = connection.execute(
-        PRIVILEGES, {"schema": schema}
-    ).one()
+def _versions(project: Project, connection: Connection) -> Iterator[Check]:
+    """Report only a failure."""
+    versions = configuration_of(project, connection).version_table
+    copies = Copies.read(connection, versions)
+    if problem := copies.problem_with_replication() or copies.problem_with_publications():
+        yield Check("replication", False, problem)
+    problem = ""
+    with suppress(DBAPIError):  # without the privilege to read it: another check says so
+        heads = copies.heads(connection)
+        schema = project.default_schema
+        problem = copies.problem_with_schemas(connection, project.script, heads, schema)
     connection.rollback()
-    database = one_line(database)
-    if may_create or (may_create is None and may_create_schemas):
-        return Check("privileges", True, f'"{user}" may create tables in schema "{schema}"')
-    require_printable(schema, user)
-    if may_create is None:
-        return Check(
-            "privileges",
-            False,
-            f'Schema "{schema}" does not exist, and role "{user}" may not create it. As the owner '
-            f"of the database, run: CREATE SCHEMA {identifier(schema)} AUTHORIZATION {identifier(user)};",
-        )
-    return Check(
-        "privileges",
-        False,
-        f'Role "{user}" may not create tables in schema "{schema}". (Since Postgres 15, only the '
-        f'owner of the database may in "public".) As the owner of database "{database}", run: '
-        f"GRANT CREATE, USAGE ON SCHEMA {identifier(schema)} TO {identifier(user)};",
-    )
+    problem = problem or ("" if project.schema else problem_with_path(connection))
+    problem = problem or _problem_with_logins(project, connection)
+    if problem:
+        yield Check("search_path", False, problem)
 
 
 def _revisions(project: Project, connection: Connection) -> Iterator[Check]:
@@ -263,10 +285,27 @@ def _revisions(project: Project, connection: Connection) -> Iterator[Check]:
             "revision",
             False,
             f"{len(steps)} {'revision is' if len(steps) == 1 else 'revisions are'} not applied: "
-            f"uv run alembic upgrade {newest(script)}",
+            f"uv run alembic upgrade {newest(script)}{_where(connection)}",
         )
     else:
         yield Check("revision", True, f"{one_line(', '.join(current)) or 'none'} (head)")
+
+
+def _problem_with_logins(project: Project, connection: Connection) -> str:
+    """Why an application that logs in as the same role would look for tables elsewhere. Empty if it
+    would not.
+    """
+    if project.application_address.user != project.migration_address.user:
+        return ""  # its own connection is looked at
+    connection.exec_driver_sql("SET LOCAL search_path TO DEFAULT")
+    return problem_with_another_path(connection, project.default_schema)
+
+
+def _where(connection: Connection) -> str:
+    """Where to upgrade, if that is not here."""
+    is_standby = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+    connection.rollback()
+    return " on the primary, which this standby follows" if is_standby else ""
 
 
 def _indexes(project: Project, connection: Connection) -> Check:

@@ -157,9 +157,18 @@ def _problem_in_schema(
             f'The application\'s role "{row.role}" {" and ".join(too_much)}, so it can change the '
             f"schema. {remedy}"
         )
-    unreadable = one_line(row.unreadable or "") if row.may_use else f'schema "{schema}"'
-    if unreadable:
-        return f'The application\'s role "{row.role}" may not read {unreadable}. {remedy}'
+    unreadable = row.unreadable or "" if row.may_use else f'schema "{schema}"'
+    too_little = [
+        f"may not {verb} {one_line(names)}"
+        for verb, names in (
+            ("read", unreadable),
+            ("write to", row.unwritable),
+            ("use the sequences", row.unusable),
+        )
+        if names
+    ]
+    if too_little:
+        return f'The application\'s role "{row.role}" {" and ".join(too_little)}. {remedy}'
     return None
 
 
@@ -181,7 +190,17 @@ PRIVILEGES = text(
            EXISTS (SELECT FROM tables WHERE relname = :version
                    AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')) AS writes_version,
            (SELECT string_agg(relname, ', ' ORDER BY relname) FROM tables WHERE relname <> :version
-            AND NOT has_table_privilege(oid, 'SELECT')) AS unreadable
+            AND NOT has_table_privilege(oid, 'SELECT')) AS unreadable,
+           -- A table without DELETE, such as a log, may be so on purpose.
+           (SELECT string_agg(relname, ', ' ORDER BY relname) FROM tables WHERE relname <> :version
+            AND NOT has_table_privilege(oid, 'INSERT, UPDATE, DELETE')
+            AND NOT has_any_column_privilege(oid, 'INSERT, UPDATE')) AS unwritable,
+           -- A sequence of an identity needs no privilege.
+           (SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
+            WHERE c.relnamespace = n.oid AND
+              CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') END
+              AND EXISTS (SELECT FROM pg_depend d WHERE d.refobjid = c.oid
+                          AND d.classid = 'pg_attrdef'::regclass)) AS unusable
     FROM pg_roles u LEFT JOIN pg_namespace n ON n.nspname = :schema
     WHERE u.rolname = current_user
     """

@@ -125,11 +125,16 @@ def _kind(error: Exception, reason: str, limit: str) -> Kind:
     return _REMEDIES.get(sqlstate(error)) or next(by_words, None) or "running"
 
 
-def explain_refusal(error: DBAPIError) -> str:
-    """Why Postgres rejected a statement that no revision contains."""
+def explain_refusal(error: DBAPIError, role: str = "") -> str:
+    """Why Postgres rejected a statement that no revision contains.
+
+    Args:
+        error: the error.
+        role: the role that executed it.
+    """
     return (
         f"Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
-        f"{advice_on(error)}"
+        f"{advice_on(error, role)}"
     )
 
 
@@ -147,7 +152,7 @@ def advice_on(error: Exception, role: str = "") -> str:
     """
     original = getattr(error, "orig", None) or error
     message, *_ = _fields(original.__cause__ or original)
-    if advice := advice_on_privileges(sqlstate(error), message, role):
+    if advice := advice_on_privileges(sqlstate(error), one_line(message), role):
         return f" {advice}"
     if _NO_EXTENSION.search(str(original)):
         return (

@@ -14,6 +14,7 @@ ROLE = "alembic_live_role"  # an engine's execution option with the role of its 
 _NAMED = r'"?(?P<name>.+?)"?$'
 _TABLESPACE = re.compile(f"permission denied for tablespace {_NAMED}")
 _SCHEMA = re.compile(f"permission denied for schema {_NAMED}")
+_ROWS = re.compile(f"permission denied for (?:table|relation|view) {_NAMED}")
 _DATABASE = re.compile(f"permission denied for database {_NAMED}")
 _OWNER = re.compile(rf"must be owner of (?:materialized )?\w+ {_NAMED}")
 # The second form is that of Postgres 14.
@@ -29,23 +30,27 @@ def role_of(engine: Any) -> str:
 
 def grant_on_schema(schema: str, role: str) -> str:
     """What lets a role create tables in a schema."""
-    return f"GRANT CREATE, USAGE ON SCHEMA {identifier(schema)} TO {identifier(role)};"
+    return f"GRANT CREATE, USAGE ON SCHEMA {identifier(schema)} TO {_quoted(role)};"
 
 
 def grant_on_tablespace(tablespace: str, role: str) -> str:
     """What lets a role create tables in a tablespace."""
     return (
         f"As a superuser, run: GRANT CREATE ON TABLESPACE {identifier(tablespace)} TO "
-        f"{identifier(role)}; Or use another one: ALTER ROLE {identifier(role)} SET default_tablespace = ''"
+        f"{_quoted(role)}; Or use another one: ALTER ROLE {_quoted(role)} SET default_tablespace = ''"
     )
+
+
+def grant_on_rows(table: str, role: str) -> str:
+    """What lets a role change the rows of a table, whose name is quoted for SQL."""
+    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {_quoted(role)};"
 
 
 def give_to(role: str) -> str:
     """What makes a role the owner of the objects of others."""
     return (
-        f"Only the owner of an object may alter it. Make {_shown(role)} the owner: `uv run db roles` "
-        "prints SQL that does it for all objects. For one table: ALTER TABLE … OWNER TO "
-        f"{identifier(role)};"
+        f"Only the owner of an object may alter it. Change the owner: `uv run db roles` prints SQL "
+        f"that does it for all objects. For one table: ALTER TABLE … OWNER TO {_quoted(role)};"
     )
 
 
@@ -54,7 +59,7 @@ def choose_schema(role: str) -> str:
     return (
         "No schema on the search_path of the role or the database exists. Name the schema of the "
         "tables in [alembic_live] of alembic.ini: default_schema = public. Or correct the path: ALTER "
-        f"ROLE {identifier(role)} RESET search_path;"
+        f"ROLE {_quoted(role)} RESET search_path;"
     )
 
 
@@ -89,11 +94,17 @@ def advice_on_privileges(code: str, message: str, role: str) -> str:
     if found := _SCHEMA.search(message):
         return f"As its owner, run: {grant_on_schema(found['name'], role)}"
     if found := _DATABASE.search(message):
-        return f"As its owner, run: GRANT CREATE ON DATABASE {identifier(found['name'])} TO {identifier(role)};"
+        return f"As its owner, run: GRANT CREATE ON DATABASE {identifier(found['name'])} TO {_quoted(role)};"
+    if found := _ROWS.search(message):
+        return f"As its owner, run: {grant_on_rows(identifier(found['name']), role)}"
     if _OWNER.search(message):
         return give_to(role)
-    return f"{_shown(role)} lacks a privilege: `uv run db doctor` says what migrations need."
+    return f"A privilege is missing: `uv run db doctor` says what {_shown(role)} needs."
+
+
+def _quoted(role: str) -> str:
+    return identifier(role) if role else "…"
 
 
 def _shown(role: str) -> str:
-    return f'Role "{role}"' if role else "The role"
+    return f'role "{role}"' if role else "the role"

@@ -185,10 +185,10 @@ def _explain_failed_statement(error: Exception) -> str:
     if getattr(error, "connection_invalidated", False):
         return explain_lost_connection(error)
     place = _place_of(error)
-    if place is None:
-        return f"Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
     connection = context.get_context().connection
     advice = advice_on(error, role_of(connection.engine) if connection is not None else "")
+    if place is None:
+        return f"Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}{advice}"
     instead = f" {IN_A_BLOCK}" if sqlstate(error) in _OUTSIDE_ONLY else ""
     return (
         f"{place}: Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
@@ -213,7 +213,9 @@ def _state_of_the_revision(connection: Connection | None, *, is_wrong: bool) -> 
         state, correct = "still applied", "; correct its downgrade, then run"
     else:
         state, correct = "not marked as applied", "; correct it, then run"
-    return f"This revision is {state}{correct if is_wrong else '. Then run'} the command again."
+    return (
+        f"This revision is {state}{correct if is_wrong else ': after that, run'} the command again."
+    )
 
 
 def _first_of_the_driver(error: BaseException) -> DBAPIError | None:
