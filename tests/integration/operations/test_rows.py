@@ -3,12 +3,17 @@
 from functools import partial
 from typing import LiteralString
 
+import pytest
 from alembic_live.postgres.dump import read_schema
 from bench import Bench
 from campaigns import campaign
 from edit import edit
-from project import said, wait_until
+from migrating import wait_for
+from project import PATIENCE, said, wait_until
+from revisions import revise
+from sample import NewProject
 from server import Database
+from standby import pair
 
 ALL_ONCE = "SELECT min(n), max(n), count(*) FROM many"
 LEFT = "SELECT to_regclass('alembic_live_progress')"
@@ -93,6 +98,28 @@ def test_a_killed_run_goes_on_where_it_stopped(bench: Bench, times: int) -> None
 
 FIRST_AND_SECOND = """operations.update_in_batches("many", "n = n + 1")
     operations.update_in_batches("many", "n = 1 + n")"""
+
+
+@pytest.mark.full
+def test_it_waits_for_a_standby(new_project: NewProject) -> None:
+    project = new_project(example=False)
+    edit(project.library / "operations" / "rows.py", "MOST_LAG = 10", "MOST_LAG = 1")
+    with pair() as servers:
+        create_many(servers.first, *KEYS["number"])
+        servers.first.query(SLOWLY)
+        wait_until(lambda: servers.second.value("SELECT to_regclass('many') IS NOT NULL"))
+        servers.second.query("SELECT pg_wal_replay_pause()")
+        project = project.given(**servers.first.environment)
+        revise(project, "r1", 'operations.update_in_batches("many", "n = n + 1")', follows=None)
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_for(migrating, "Waiting for a standby, which is")
+        at = seen(servers.first)
+        assert 0 < at < 5000
+        assert seen(servers.first) == at
+        servers.second.query("SELECT pg_wal_replay_resume()")
+        migrating.communicate(timeout=PATIENCE)
+        assert migrating.returncode == 0
+        assert servers.first.query(ALL_ONCE) == [(1, 1, 5000)]
 
 
 def has_seen(database: Database, at_least: int) -> bool:
