@@ -6,9 +6,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from migrating import wait_for
+from migrating import busy, wait_for
 from project import PATIENCE, Project, said, wait_until
 from proxy import proxy
+from psycopg import sql
+from roles import a_role
 from sample import NewProject
 from server import Database
 from traffic import readers, reading, waiting_for
@@ -156,3 +158,64 @@ def test_how_often_the_server_is_asked_does_not_depend_on_its_speed(
         return count
 
     assert round_trips(0) == round_trips(0.3)
+
+
+def test_a_locked_version_table_is_named_and_waited_for(
+    project: Project, database: Database
+) -> None:
+    write(project, "CREATE TABLE d ()")
+    project.alembic("upgrade", "head")
+    with database.connect() as holder, holder.transaction():
+        holder.execute("LOCK alembic_version")
+        held = f'"alembic_version", held by pid {holder.info.backend_pid} ('
+        migrating = project.begin("db", "migrate")
+        wait_for(migrating, f"Waiting for {held}")
+        assert f"It waited for {held}" in project.db("doctor", ok=False).stdout
+        assert f"It waited for {held}" in said(project.db("status", ok=False))
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+
+
+def test_the_doctor_says_what_a_migration_waits_for(project: Project, database: Database) -> None:
+    write(project, "SET LOCAL lock_timeout = '60s'", "ALTER TABLE a ADD COLUMN x int")
+    with reading(database, "a"):
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_until(lambda: waiting_for(database, "a"))
+        seen = project.db("doctor", ok=False).stdout
+        assert 'is migrating. It waits for "a", held by pid' in seen
+        assert "SELECT pg_terminate_backend(" in seen
+        second = project.begin("alembic", "upgrade", "head")
+        wait_for(second, 'It waits for "a", held by pid')  # the replica that waits for the lock
+    for each in (migrating, second):
+        text, _ = each.communicate(timeout=PATIENCE)
+        assert each.returncode == 0, text
+
+
+def test_a_limit_of_one_connection(project: Project, database: Database) -> None:
+    """A migration needs one. Without a second one it cannot name its waits, and says so."""
+    write(project, "ALTER TABLE a ADD COLUMN x int", "SELECT pg_sleep(60)")
+    with a_role(database, "CONNECTION LIMIT 1") as owner:
+        database.query("GRANT ALL ON SCHEMA public TO PUBLIC")
+        for table in ("a", "b"):
+            with database.connect() as connection:
+                connection.execute(
+                    sql.SQL("ALTER TABLE {} OWNER TO {}").format(
+                        sql.Identifier(table), sql.Identifier(owner.user)
+                    )
+                )
+        own = project.given(**owner.environment)
+        killed = own.begin("alembic", "upgrade", "head")
+        wait_until(lambda: busy(database, "pg_sleep"))
+        text = said(own.db("status", ok=False))
+        assert "too many connections for role" in text
+        assert "CONNECTION LIMIT 10;" in text
+        killed.kill()
+        killed.communicate()
+        write(project, "ALTER TABLE a ADD COLUMN x int")
+        with reading(database, "a"):
+            migrating = own.begin("db", "migrate")  # while the server notices the killed client
+            wait_for(migrating, "Waits are not named, because that needs a second connection.")
+            wait_for(migrating, "unknown: there is no second connection to ask. Try 2 of 3")
+        text, _ = migrating.communicate(timeout=PATIENCE)
+        assert migrating.returncode == 0, text
+        assert "nothing to do" in said(own.db("migrate"))

@@ -47,7 +47,7 @@ from alembic_live.postgres.connection import pause
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
-from alembic_live.runtime.blockers import Blockers
+from alembic_live.runtime.blockers import Blockers, named_waits
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
@@ -224,7 +224,7 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
     connection = migration.connection
     assert connection is not None
     try:
-        with limited(connection):
+        with named_waits(connection), limited(connection):
             current = migration.get_current_heads()
         unknown = unknown_revisions(context.script, current)
         if not unknown:
@@ -296,6 +296,6 @@ def create_schema(schema: str | None) -> None:
         return
     connection = migration.connection
     assert connection is not None
-    with connection.begin():
+    with named_waits(connection), connection.begin():
         if not inspect(connection).has_schema(schema):
             connection.execute(statement)

@@ -9,6 +9,7 @@ says what is wrong.
 """
 
 import asyncio
+import threading
 from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,7 @@ from alembic_live.postgres.watchdog import limited_connecting
 from alembic_live.runtime.declaration import Declaration
 from alembic_live.sql.quoting import identifier
 
+PATIENCE = 1.0  # seconds for the query: `upgrade head` names the session that it waits for
 MOST_MEMORY = 64 << 20  # bytes for the answer of the server
 
 
@@ -92,7 +94,7 @@ async def _rows_in_loop(address: Address, timeout: int, query: str) -> list[Any]
             **address.connect_args({}) | {"timeout": timeout},
         )
         try:
-            return [row[0] for row in await connection.fetch(query)]
+            return [row[0] for row in await connection.fetch(query, timeout=PATIENCE)]
         finally:
             await connection.close(timeout=1)
 
@@ -109,6 +111,11 @@ def _rows_by_libpq(address: Address, timeout: int, query: str) -> list[Any]:
     )
     with closing(connection):
         connection.autocommit = True
-        with closing(connection.cursor()) as cursor:
-            cursor.execute(query)
-            return [row[0] for row in cursor.fetchall()]
+        timer = threading.Timer(PATIENCE, connection.cancel)
+        timer.start()
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(query)
+                return [row[0] for row in cursor.fetchall()]
+        finally:
+            timer.cancel()
