@@ -42,6 +42,7 @@ def database() -> Iterator[Database]:
         database.query("CREATE ROLE migrator LOGIN PASSWORD 'secret'")
         database.query("CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO migrator")
         database.query("GRANT CREATE ON SCHEMA public TO migrator")
+        database.query("GRANT pg_execute_server_program TO migrator")
         yield database
     finally:
         remove(folder)
@@ -55,11 +56,14 @@ def session(database: Database, name: str) -> Iterator[psycopg.Connection[tuple[
 
 
 @contextmanager
-def seen(database: Database, statement: str) -> Iterator[Callable[[], Wait | Activity | None]]:
+def seen(
+    database: Database, statement: str, settings: str = ""
+) -> Iterator[Callable[[], Wait | Activity | None]]:
     """Execute a statement as the migrator during the block; yields a look at it, as the migrator."""
     migrator = replace(database, user="migrator", password="secret")
     with session(migrator, "migrations") as connection:
         pid = connection.info.backend_pid
+        connection.execute(settings.encode())
 
         def execute() -> None:
             with suppress(psycopg.errors.QueryCanceled):
@@ -294,3 +298,35 @@ def test_work_and_sleep(database: Database) -> None:
         wait_until(lambda: look() == Activity(None, "in pg_sleep() (Timeout: PgSleep)"))
     with seen(database, "SELECT 1") as look:
         wait_until(lambda: look() is None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "progress"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON steps (slow(id))", "building index: scanning table, 100%"),
+        ("VACUUM FULL indexed", "rebuilding index"),
+        ("VACUUM slow_to_vacuum", "scanning heap"),
+        ("ANALYZE slow_to_vacuum", "acquiring sample rows"),
+        ("COPY (SELECT slow(id) FROM steps) TO PROGRAM 'cat >/dev/null'", "rows"),
+    ],
+)
+def test_progress(database: Database, statement: str, progress: str) -> None:
+    migrator = replace(database, user="migrator", password="secret")
+    migrator.query(
+        """
+        DROP TABLE IF EXISTS steps, indexed, slow_to_vacuum; DROP INDEX IF EXISTS i;
+        CREATE OR REPLACE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN PERFORM pg_sleep(current_setting(''a.pause'')::float); RETURN i; END';
+        SET a.pause = 0;
+        CREATE TABLE steps AS SELECT g AS id FROM generate_series(1, 100) g;
+        CREATE TABLE indexed AS SELECT * FROM steps; CREATE INDEX ON indexed (slow(id));
+        CREATE TABLE slow_to_vacuum AS SELECT generate_series(1, 100000) AS id
+        """
+    )
+    slowly = "SET a.pause = 0.2; SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1"
+    with seen(database, statement, slowly) as look:
+        wait_until(lambda: progress in str(look()), seconds=20)
+        found = look()
+    assert isinstance(found, Activity)
+    assert found.progress
+    assert found.progress.command.split()[0] == statement.split()[0]

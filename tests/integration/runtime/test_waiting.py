@@ -1,11 +1,13 @@
 """What counts as waiting for a lock, and what happens when a revision waits too long."""
 
+import re
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from edit import edit
 from migrating import busy, wait_for
 from project import PATIENCE, Project, said, wait_until
 from proxy import proxy
@@ -13,6 +15,7 @@ from psycopg import sql
 from roles import a_role
 from sample import NewProject
 from server import Database
+from terminal import on_a_terminal
 from traffic import readers, reading, waiting_for
 
 WAIT = 1.0  # seconds: DB_MIGRATION_LOCK_WAIT in these tests
@@ -219,3 +222,20 @@ def test_a_limit_of_one_connection(project: Project, database: Database) -> None
         text, _ = migrating.communicate(timeout=PATIENCE)
         assert migrating.returncode == 0, text
         assert "nothing to do" in said(own.db("migrate"))
+
+
+def test_the_progress_of_a_long_statement(project: Project, database: Database) -> None:
+    """In a log a line every few seconds, on a terminal a line that is rewritten in place."""
+    write(project, "SELECT pg_sleep(2.2)")
+    edit(project.library / "runtime" / "reports.py", "SAY_EVERY = 5.0", "SAY_EVERY = 0.8")
+    sleeps = "waits in pg_sleep() (Timeout: PgSleep): SELECT pg_sleep(2.2)"
+    text = said(project.db("migrate"))
+    assert f"Running for 1 s, {sleeps}\n" in text
+    assert "Executed in 2.2" in text
+    assert "\r" not in text
+    project.alembic("stamp", "base")
+    text, code = on_a_terminal(project, ["db", "migrate"], [])
+    assert code == 0
+    assert "Running for" not in text
+    assert re.search(rf"\r\x1b\[K1 s, {re.escape(sleeps)}\r\x1b\[K", text)
+    assert re.search(r"\x1b\[KINFO  \[alembic.migrations\] Executed in 2.2", text)

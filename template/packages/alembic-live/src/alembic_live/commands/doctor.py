@@ -22,7 +22,7 @@ from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.pooler import advice, is_pooled
 from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.postgres.schemas import schema_name
-from alembic_live.postgres.waits import Activity, Wait, look_at
+from alembic_live.postgres.waits import Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json, one_line
 from alembic_live.project import Project
@@ -301,6 +301,7 @@ def _lock(project: Project, connection: Connection) -> Check:
     connection.rollback()
     if isinstance(found, Wait):
         return Check("lock", False, f"{holder} is migrating. It waits for {found}")
-    if isinstance(found, Activity) and (doing := found.progress or found.event):
+    if found and found.progress:
+        doing = f"{found.progress.command}, {found}"
         return Check("lock", True, f"{holder} is migrating: {doing}")
     return Check("lock", True, f"{holder} is migrating")

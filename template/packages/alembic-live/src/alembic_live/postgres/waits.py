@@ -93,7 +93,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a session works at.
+    """What a session works at. As text, how far it is, or what it waits for at this moment.
 
     Attributes:
         progress: what Postgres counts, if it does.
@@ -102,6 +102,9 @@ class Activity:
 
     progress: Progress | None
     event: str
+
+    def __str__(self) -> str:
+        return str(self.progress or "") or (f"waits {self.event}" if self.event else "")
 
 
 def look_at(connection: Connection, pid: int) -> Wait | Activity | None:

@@ -23,16 +23,18 @@ from alembic_live.internals.sqlalchemy import with_own_pool
 from alembic_live.postgres.connection import is_autocommit, listening, with_connection
 from alembic_live.postgres.explanations import reason_of, sqlstate
 from alembic_live.postgres.pooler import announced_pid
-from alembic_live.postgres.waits import Wait, look_at
+from alembic_live.postgres.waits import Activity, Wait, look_at
 from alembic_live.postgres.watchdog import limited
+from alembic_live.runtime.reports import REDRAW_EVERY, Reports
 from alembic_live.sql.statement_kinds import is_concurrent
+from alembic_live.terminal import clear_progress, shows_progress
 
 log = logging.getLogger("alembic.migrations")
 
 LOOK_AFTER = 0.5  # seconds at most until the first look at a statement
 SHORT = 0.1  # seconds: there is no look at a statement that takes less
 LOOK_EVERY = 0.05  # seconds between two checks of the clock
-SAY_EVERY = 5.0  # seconds between two messages about a statement that still waits
+MOST_BETWEEN = 5.0  # seconds between two looks at a statement
 CONNECT_AGAIN, AT_MOST = 1.0, 30.0  # seconds until a second connection is tried again; it doubles
 BLIND = "Waits are not named, because that needs a second connection. %s"
 
@@ -55,6 +57,7 @@ SETS_LIMIT = re.compile(r"\s*SET\s+(?:LOCAL\s+|SESSION\s+)?lock_timeout\b", re.I
 class Watched:
     """A statement in progress, and what the second connection has found out about it."""
 
+    sql: str
     began: float
     is_concurrent: bool
     looked: float | None = None  # when the last look began; it may have to connect first
@@ -65,23 +68,6 @@ class Watched:
 
     def waited(self) -> float:
         return sum(list(self.waits.values()))
-
-
-class Said:
-    """When what was said. Something new is said immediately, and again every few seconds."""
-
-    def __init__(self) -> None:
-        self.is_new = True  # whether the last thing was new
-        self._what, self._when = "", 0.0
-
-    def is_due(self, what: str) -> bool:
-        """Whether to say it now."""
-        now = time.monotonic()
-        if what == self._what and now - self._when < SAY_EVERY:
-            return False
-        self.is_new = what != self._what
-        self._what, self._when = what, now
-        return True
 
 
 class Blockers:
@@ -103,7 +89,7 @@ class Blockers:
         self._patience = min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
         self._engine = with_own_pool(connection.engine)
         self._done = threading.Event()
-        self._said = Said()
+        self._reports = Reports()
         self._is_blind = False  # whether there is no second connection
         self.remedy = ""  # for what `describe` has described
         self._statement: Watched | None = None  # in progress
@@ -129,17 +115,18 @@ class Blockers:
                 yield
         finally:
             self._done.set()
+            clear_progress()
             thread.join(timeout=1)  # a look that hangs must not delay the migration
             self._engine.dispose()
 
     def watch(self, sql: str) -> None:
         """Note that a statement begins."""
-        self._end()  # the last one failed, or it would have ended
+        self._end_statement()  # the last one failed, or it would have ended
         is_outside = is_autocommit(self._connection)
         if is_outside:  # the statement is a transaction
             self._forget()
         self._has_own_limit |= bool(SETS_LIMIT.match(sql))
-        self._statement = Watched(time.monotonic(), is_outside and is_concurrent(sql))
+        self._statement = Watched(sql, time.monotonic(), is_outside and is_concurrent(sql))
 
     def has_cancelled(self) -> bool:
         """Whether this object cancelled the statement in progress."""
@@ -175,12 +162,17 @@ class Blockers:
 
     def _begin_commit(self, connection: Connection) -> None:
         if not is_autocommit(connection):  # in autocommit a commit does nothing
-            self._statement = Watched(time.monotonic(), False)
+            self._statement = Watched("COMMIT", time.monotonic(), False)
 
     def _end(self, *_arguments: object) -> None:
+        if (watched := self._statement) is not None:
+            self._reports.executed(self._end_statement(), watched.sql)
+
+    def _end_statement(self) -> float:
+        """Returns the seconds that the statement in progress took."""
         watched, self._statement = self._statement, None
         if watched is None:
-            return
+            return 0
         took = time.monotonic() - watched.began
         if watched.is_seen:
             self._waited += watched.waited()
@@ -188,6 +180,7 @@ class Blockers:
             self._waited += min(took, self._lock_wait)
         else:
             self._unseen += took
+        return took
 
     def _watch(self) -> None:
         pause = CONNECT_AGAIN
@@ -222,13 +215,17 @@ class Blockers:
         if watched.looked is None:
             wait = max(min(SHORT, self._patience), self._patience - self._unseen)
             return watched if now - watched.began >= wait else None
-        wait = min(SAY_EVERY, (watched.looked - watched.began) / 10)
+        most = REDRAW_EVERY if shows_progress() else MOST_BETWEEN
+        wait = min(most, (watched.looked - watched.began) / 10)
         return watched if now - watched.looked >= wait else None
 
     def _look(self, connection: Connection, watched: Watched) -> None:
         with limited(connection):
             found = look_at(connection, self._pid)
         watched.is_seen |= self._statement is watched
+        seconds = time.monotonic() - watched.began
+        if isinstance(found, Activity) and self._statement is watched:
+            self._reports.working(seconds, watched.sql, found)
         if not isinstance(found, Wait):
             return
         if found.holders or not watched.wait:
@@ -241,12 +238,8 @@ class Blockers:
             watched.is_cancelled = True
             cancelled = connection.execute(CANCEL, {"pid": self._pid, "since": found.since})
             watched.is_cancelled = bool(cancelled.all())
-        elif self._said.is_due(found.what):
-            seconds = time.monotonic() - watched.began
-            if self._said.is_new:
-                log.info("Waiting for %s", found)
-            else:
-                log.info("Still waiting after %.0f s for %s", seconds, found)
+        else:
+            self._reports.waiting(seconds, found)
 
     def _is_too_long(self, watched: Watched, wait: Wait) -> bool:
         if not self._lock_wait or self._has_own_limit:
