@@ -83,3 +83,33 @@ def test_quiet_is_quiet(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> No
     terminal.tell("a message")
     terminal.show("data")
     assert capsys.readouterr() == ("data\n", "")
+
+
+def test_a_line_of_progress_gives_way_to_other_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_quiet", False)
+    monkeypatch.setattr(terminal, "_may_show_progress", False)
+    monkeypatch.setenv("COLUMNS", "80")
+    seen = at_a_terminal(monkeypatch, "")
+    terminal.show_progress("unseen")
+    terminal.allow_progress()
+    terminal.show_progress("one\n")
+    terminal.show_progress("two " * 100)
+    terminal.tell("a message")
+    terminal.clear_progress()
+    terminal.tell("another")
+    first, second, rest = seen.getvalue().split(terminal.CLEAR)[1:4]
+    assert first == r"one\n"
+    assert second.startswith("two two")
+    assert len(second) == 79
+    assert rest == "a message\nanother\n"
+
+
+def test_progress_is_for_a_terminal_only(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_may_show_progress", True)
+    terminal.show_progress("one")
+    terminal.clear_progress()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar() -> None:
+    assert [terminal.bar(share, 4) for share in (0, 0.5, 1)] == ["[    ]", "[==  ]", "[====]"]

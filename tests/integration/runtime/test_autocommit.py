@@ -143,7 +143,7 @@ def test_what_runs_concurrently_waits_for_as_long_as_it_has_to(
     project: Project, database: Database, statement: str, blocking: str
 ) -> None:
     database.query(PARTS)
-    edit(project.library / "runtime" / "blockers.py", "SAY_EVERY = 5.0", "SAY_EVERY = 0.5")
+    edit(project.library / "runtime" / "reports.py", "SAY_EVERY = 5.0", "SAY_EVERY = 0.5")
     # Others around it have the limit, and it does not stay without one after it.
     write(project, "ALTER TABLE log ADD COLUMN a int", statement, "ALTER TABLE log DROP COLUMN a")
     with database.connect() as holder, holder.transaction():

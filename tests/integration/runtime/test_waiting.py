@@ -1,16 +1,21 @@
 """What counts as waiting for a lock, and what happens when a revision waits too long."""
 
+import re
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from migrating import wait_for
+from edit import edit
+from migrating import busy, wait_for
 from project import PATIENCE, Project, said, wait_until
 from proxy import proxy
+from psycopg import sql
+from roles import a_role
 from sample import NewProject
 from server import Database
+from terminal import on_a_terminal
 from traffic import readers, reading, waiting_for
 
 WAIT = 1.0  # seconds: DB_MIGRATION_LOCK_WAIT in these tests
@@ -156,3 +161,81 @@ def test_how_often_the_server_is_asked_does_not_depend_on_its_speed(
         return count
 
     assert round_trips(0) == round_trips(0.3)
+
+
+def test_a_locked_version_table_is_named_and_waited_for(
+    project: Project, database: Database
+) -> None:
+    write(project, "CREATE TABLE d ()")
+    project.alembic("upgrade", "head")
+    with database.connect() as holder, holder.transaction():
+        holder.execute("LOCK alembic_version")
+        held = f'"alembic_version", held by pid {holder.info.backend_pid} ('
+        migrating = project.begin("db", "migrate")
+        wait_for(migrating, f"Waiting for {held}")
+        assert f"It waited for {held}" in project.db("doctor", ok=False).stdout
+        assert f"It waited for {held}" in said(project.db("status", ok=False))
+    text, _ = migrating.communicate(timeout=PATIENCE)
+    assert migrating.returncode == 0, text
+
+
+def test_the_doctor_says_what_a_migration_waits_for(project: Project, database: Database) -> None:
+    write(project, "SET LOCAL lock_timeout = '60s'", "ALTER TABLE a ADD COLUMN x int")
+    with reading(database, "a"):
+        migrating = project.begin("alembic", "upgrade", "head")
+        wait_until(lambda: waiting_for(database, "a"))
+        seen = project.db("doctor", ok=False).stdout
+        assert 'is migrating. It waits for "a", held by pid' in seen
+        assert "SELECT pg_terminate_backend(" in seen
+        second = project.begin("alembic", "upgrade", "head")
+        wait_for(second, 'It waits for "a", held by pid')  # the replica that waits for the lock
+    for each in (migrating, second):
+        text, _ = each.communicate(timeout=PATIENCE)
+        assert each.returncode == 0, text
+
+
+def test_a_limit_of_one_connection(project: Project, database: Database) -> None:
+    """A migration needs one. Without a second one it cannot name its waits, and says so."""
+    write(project, "ALTER TABLE a ADD COLUMN x int", "SELECT pg_sleep(60)")
+    with a_role(database, "CONNECTION LIMIT 1") as owner:
+        database.query("GRANT ALL ON SCHEMA public TO PUBLIC")
+        for table in ("a", "b"):
+            with database.connect() as connection:
+                connection.execute(
+                    sql.SQL("ALTER TABLE {} OWNER TO {}").format(
+                        sql.Identifier(table), sql.Identifier(owner.user)
+                    )
+                )
+        own = project.given(**owner.environment)
+        killed = own.begin("alembic", "upgrade", "head")
+        wait_until(lambda: busy(database, "pg_sleep"))
+        text = said(own.db("status", ok=False))
+        assert "too many connections for role" in text
+        assert "CONNECTION LIMIT 10;" in text
+        killed.kill()
+        killed.communicate()
+        write(project, "ALTER TABLE a ADD COLUMN x int")
+        with reading(database, "a"):
+            migrating = own.begin("db", "migrate")  # while the server notices the killed client
+            wait_for(migrating, "Waits are not named, because that needs a second connection.")
+            wait_for(migrating, "unknown: there is no second connection to ask. Try 2 of 3")
+        text, _ = migrating.communicate(timeout=PATIENCE)
+        assert migrating.returncode == 0, text
+        assert "nothing to do" in said(own.db("migrate"))
+
+
+def test_the_progress_of_a_long_statement(project: Project, database: Database) -> None:
+    """In a log a line every few seconds, on a terminal a line that is rewritten in place."""
+    write(project, "SELECT pg_sleep(2.2)")
+    edit(project.library / "runtime" / "reports.py", "SAY_EVERY = 5.0", "SAY_EVERY = 0.8")
+    sleeps = "waits in pg_sleep() (Timeout: PgSleep): SELECT pg_sleep(2.2)"
+    text = said(project.db("migrate"))
+    assert f"Running for 1 s, {sleeps}\n" in text
+    assert "Executed in 2.2" in text
+    assert "\r" not in text
+    project.alembic("stamp", "base")
+    text, code = on_a_terminal(project, ["db", "migrate"], [])
+    assert code == 0
+    assert "Running for" not in text
+    assert re.search(rf"\r\x1b\[K1 s, {re.escape(sleeps)}\r\x1b\[K", text)
+    assert re.search(r"\x1b\[KINFO  \[alembic.migrations\] Executed in 2.2", text)

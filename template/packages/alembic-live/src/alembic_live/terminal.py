@@ -1,15 +1,20 @@
 """Messages and questions for the user of a terminal."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
-from alembic_live.printable import as_typed, printable
+from alembic_live.printable import as_typed, one_line, printable
+
+CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 
 _quiet = False
+_may_show_progress = False
+_has_progress = False  # whether the last line is a line of progress
 _data: TextIO | None = None  # stdout, inside of `only_data_on_stdout`
 
 
@@ -53,6 +58,7 @@ def require_consent(what: str, *, yes: bool) -> None:
 def tell(text: str) -> None:
     """Print a message for people, on stderr: stdout is for data."""
     if not _quiet:
+        clear_progress()
         print(printable(as_typed(text)), file=sys.stderr)
 
 
@@ -82,6 +88,43 @@ def be_quiet() -> None:
     """Print no more messages."""
     global _quiet
     _quiet = True
+
+
+def allow_progress() -> None:
+    """Let this program show a line of progress, if stderr is a terminal."""
+    global _may_show_progress
+    _may_show_progress = True
+
+
+def shows_progress() -> bool:
+    """Whether `show_progress` shows anything."""
+    return _may_show_progress and not _quiet and sys.stderr.isatty()
+
+
+def show_progress(text: str) -> None:
+    """Show a line of progress on the terminal, instead of the one before. A part of a longer line is
+    left out.
+    """
+    global _has_progress
+    if shows_progress():
+        _has_progress = True
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"{CLEAR}{one_line(text)[:width]}")
+        sys.stderr.flush()
+
+
+def clear_progress() -> None:
+    """Erase the line of progress, so that another text can take its place."""
+    global _has_progress
+    if _has_progress:
+        _has_progress = False
+        sys.stderr.write(CLEAR)
+        sys.stderr.flush()
+
+
+def bar(share: float, width: int = 20) -> str:
+    """A bar that shows a share from 0 to 1."""
+    return f"[{'=' * round(share * width):<{width}}]"
 
 
 def end_stdout() -> int:

@@ -31,6 +31,7 @@ from alembic_live.postgres.privileges import (
 )
 from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.postgres.schemas import schema_name
+from alembic_live.postgres.waits import Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json, one_line
 from alembic_live.project import Project
@@ -38,7 +39,7 @@ from alembic_live.runtime.configuration import configuration_of
 from alembic_live.runtime.copies import Copies
 from alembic_live.runtime.lock import lock_holder
 from alembic_live.runtime.retries import LONGEST_PAUSE
-from alembic_live.runtime.version_table import revisions_in
+from alembic_live.runtime.version_table import read_revisions
 from alembic_live.setting_places import describe_places
 from alembic_live.sql.quoting import identifier, word
 from alembic_live.terminal import show, show_data
@@ -264,7 +265,7 @@ def _versions(project: Project, connection: Connection) -> Iterator[Check]:
 def _revisions(project: Project, connection: Connection) -> Iterator[Check]:
     script = project.script
     require_sound(script)
-    current = revisions_in(project, connection)
+    current = read_revisions(project, connection)
     problem = problem_with_heads(script, project.target)
     if problem and (diverged_heads(script) or not set(current) >= effective_heads(script)):
         yield Check("heads", False, problem)
@@ -335,4 +336,11 @@ def _lock(project: Project, connection: Connection) -> Check:
             f"{holder.silence:.0f} s and may be dead. To end it: "
             f"SELECT pg_terminate_backend({int(holder.pid)});",
         )
+    found = look_at(connection, holder.pid)
+    connection.rollback()
+    if isinstance(found, Wait):
+        return Check("lock", False, f"{holder} is migrating. It waits for {found}")
+    if found and found.progress:
+        doing = f"{found.progress.command}, {found}"
+        return Check("lock", True, f"{holder} is migrating: {doing}")
     return Check("lock", True, f"{holder} is migrating")

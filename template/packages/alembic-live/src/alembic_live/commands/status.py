@@ -9,7 +9,7 @@ from alembic_live.history.heads import effective_heads
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.printable import one_line
 from alembic_live.project import Project
-from alembic_live.runtime.version_table import revisions_in
+from alembic_live.runtime.version_table import read_revisions
 from alembic_live.terminal import show
 
 
@@ -35,7 +35,7 @@ def describe_database(project: Project) -> dict[str, str]:
     """
 
     def read(connection: Connection) -> tuple[str, tuple[str, ...]]:
-        current = tuple(map(one_line, revisions_in(project, connection)))
+        current = tuple(map(one_line, read_revisions(project, connection)))
         version = connection.exec_driver_sql("SHOW server_version").scalar_one()
         is_standby = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
         return one_line(version, 100) + (", a standby" if is_standby else ""), current

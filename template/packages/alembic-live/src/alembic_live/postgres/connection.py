@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from alembic_live.internals.sqlalchemy import (
     wait_for,
     with_own_pool,
 )
-from alembic_live.postgres.explanations import explain_connection_error
+from alembic_live.postgres.explanations import explain_connection_error, is_full
 from alembic_live.postgres.remedies import ORIGIN
 from alembic_live.postgres.session_start import start_sessions, start_transactions
 from alembic_live.postgres.watchdog import limited_connecting
@@ -28,6 +28,7 @@ from alembic_live.postgres.watchdog import limited_connecting
 Result = TypeVar("Result")
 
 CANCELLED = "The migration was cancelled. What was unfinished is not applied."
+FULL_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while there is no free connection
 STEP = 0.2  # seconds after which a pause notices that it is cancelled
 
 
@@ -59,23 +60,30 @@ def make_engine(
     return engine
 
 
-def with_connection(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+def with_connection(
+    engine: Engine, work: Callable[[Connection], Result], *, insists: bool = True
+) -> Result:
     """Call `work` with a connection of the engine, and close the connection.
 
     An async driver gets a separate event loop, as under AsyncConnection.run_sync but without
     importing the ORM. If a loop is running already, the new one runs in another thread.
 
+    Args:
+        engine: the engine.
+        work: what to do.
+        insists: whether to try for three seconds if no connection is free.
+
     Raises:
         CommandError: the connection failed; the text says why and what to do.
     """
     if not engine.dialect.is_async:
-        with _connected(engine) as connection:
+        with _connected(engine, insists) as connection:
             return work(connection)
 
     def work_in_separate_loop() -> Result:
         separate = with_own_pool(engine)  # a connection cannot be used in another loop
         try:
-            with _connected(separate) as connection:
+            with _connected(separate, insists) as connection:
                 return work(connection)
         finally:
             separate.dispose()
@@ -147,17 +155,31 @@ def is_in_transaction(connection: Connection) -> bool:
 
 
 @contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
+def _connected(engine: Engine, insists: bool) -> Iterator[Connection]:
     address = address_known_to(engine)
     ports = {port for _, port in address.hosts} if address else {engine.url.port or DEFAULT_PORT}
     with limited_connecting(ports) as watchdog:
         try:
-            connection = engine.connect()
+            connection = _connect(engine, FULL_PAUSES if insists else ())
         except connecting_errors(engine) as error:
             reason = explain_connection_error(error, engine, watchdog.reason)
             raise CommandError(reason) from error
     with connection:
         yield connection
+
+
+def _connect(engine: Engine, pauses: Sequence[float]) -> Connection:
+    """Connect. The limit of a role or a database may be one, and a session that has just ended, or
+    whose client was killed, counts for a moment longer.
+    """
+    for pause in pauses:
+        try:
+            return engine.connect()
+        except connecting_errors(engine) as error:
+            if not is_full(error):
+                raise
+            time.sleep(pause)
+    return engine.connect()
 
 
 def _loop_is_running() -> bool:

@@ -6,7 +6,7 @@ import ssl
 from configparser import InterpolationError
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_live.engines import address_known_to
@@ -44,9 +44,10 @@ _REMEDIES: dict[str, Kind] = {
     "certificate": "tls",
 }
 _PASSWORD_ASKED = ("password authentication failed", "no password supplied")
+# too_many_connections, or what libpq says of it: it has no SQLSTATE of a connection that failed.
+_FULL = ("too many connections for", "too many clients", "remaining connection slots")
 # Remedies that do not depend on the origin of the address.
 _OTHER_REMEDIES = {
-    "53300": "Close other connections, or raise max_connections on the server.",
     "57P03": _WAIT,
     "starting up": _WAIT,
 }
@@ -99,6 +100,8 @@ def explain_connection_error(error: Exception, engine: Engine, limit: str = "") 
     if asks and not (url.password or address):
         kind = "password"
     what_to_do = _other_remedy(error, reason) or remedy(kind, origin)
+    if is_full(error):
+        what_to_do = _remedy_for_full(reason, url)
     if kind in ("login", "name", "host"):
         parts = {
             "The user": url.username,
@@ -107,6 +110,22 @@ def explain_connection_error(error: Exception, engine: Engine, limit: str = "") 
         }
         what_to_do = f"{what_to_do} {hints_on_login(parts.items())}".rstrip()
     return f"Cannot connect to database {where}: {reason}. {what_to_do}"
+
+
+def is_full(error: Exception) -> bool:
+    """Whether there is no free connection: of the role, of the database, or of the server."""
+    return sqlstate(error) == "53300" or any(words in reason_of(error) for words in _FULL)
+
+
+def _remedy_for_full(reason: str, url: URL) -> str:
+    """Which limit to raise. A migration needs one connection, and a second one to name its waits."""
+    for kind, name in (("role", url.username), ("database", url.database)):
+        if f"for {kind}" in reason and name:
+            return (
+                f"Close other connections of the {kind}, or raise its limit, as a superuser: ALTER "
+                f"{kind.upper()} {one_line(identifier(name))} CONNECTION LIMIT 10; (-1 is no limit)"
+            )
+    return "Close other connections, or raise max_connections on the server."
 
 
 def _other_remedy(error: Exception, reason: str) -> str | None:

@@ -49,7 +49,7 @@ def is_pooled(connection: Connection) -> bool:
     """Whether there is a pooler. It sends its clients a process id that is not the session's."""
     with limited(connection), connection.begin():
         pid: int = connection.exec_driver_sql(PID).scalar_one()
-    return _announced_pid(connection) not in (None, pid)
+    return announced_pid(connection) not in (None, pid)
 
 
 def advice(connection: Connection) -> str:
@@ -58,7 +58,7 @@ def advice(connection: Connection) -> str:
     return without_pooler(origin)
 
 
-def _announced_pid(connection: Connection) -> int | None:
+def announced_pid(connection: Connection) -> int | None:
     """The process id that the client received when it connected. None if the driver is unknown."""
     driver_connection: Any = connection.connection.driver_connection
     match connection.dialect.driver:

@@ -48,7 +48,7 @@ from alembic_live.postgres.dump import VersionTable
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
-from alembic_live.runtime.blockers import Blockers
+from alembic_live.runtime.blockers import Blockers, named_waits
 from alembic_live.runtime.copies import Copies
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
@@ -229,7 +229,7 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
     versions = VersionTable(migration.version_table, migration.version_table_schema)
     upgrades = command_of(context.config) in ("upgrade", None)
     try:
-        with limited(connection):
+        with named_waits(connection), limited(connection):
             copies = Copies.read(connection, versions)
             current = copies.heads(connection)
             problem = copies.problem_with_replication()
@@ -308,6 +308,6 @@ def create_schema(schema: str | None) -> None:
         return
     connection = migration.connection
     assert connection is not None
-    with connection.begin():
+    with named_waits(connection), connection.begin():
         if not inspect(connection).has_schema(schema):
             connection.execute(statement)

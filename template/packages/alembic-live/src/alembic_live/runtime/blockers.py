@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,34 +21,22 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_live.internals.sqlalchemy import with_own_pool
 from alembic_live.postgres.connection import is_autocommit, listening, with_connection
+from alembic_live.postgres.explanations import reason_of, sqlstate
+from alembic_live.postgres.pooler import announced_pid
+from alembic_live.postgres.waits import Activity, Wait, look_at
 from alembic_live.postgres.watchdog import limited
-from alembic_live.printable import one_line
+from alembic_live.runtime.reports import REDRAW_EVERY, Reports
 from alembic_live.sql.statement_kinds import is_concurrent
+from alembic_live.terminal import clear_progress, shows_progress
 
 log = logging.getLogger("alembic.migrations")
 
 LOOK_AFTER = 0.5  # seconds at most until the first look at a statement
 SHORT = 0.1  # seconds: there is no look at a statement that takes less
 LOOK_EVERY = 0.05  # seconds between two checks of the clock
-SAY_EVERY = 5.0  # seconds between two messages about a statement that still waits
-CONNECT_AGAIN = 1.0  # seconds until a second connection is tried again
-LONGEST_NAME = 300  # characters
-MOST_SESSIONS = 10  # that a message names
-
-# waitstart: Postgres 14 and later.
-BLOCKERS = text(
-    """
-    SELECT coalesce('"' || replace(w.relation::regclass::text, '"', '') || '"', w.locktype) AS name,
-           w.locktype = 'relation' AND w.mode = 'AccessExclusiveLock' AS blocks_reads, w.waitstart,
-           coalesce(extract(epoch FROM clock_timestamp() - w.waitstart), 0)::float AS seconds,
-           p.pid, a.application_name, a.state,
-           extract(epoch FROM clock_timestamp() - a.xact_start)::float AS age
-    FROM (SELECT relation, locktype, mode, waitstart FROM pg_locks
-          WHERE pid = :pid AND NOT granted LIMIT 1) w
-    CROSS JOIN unnest(pg_blocking_pids(:pid)) p (pid) LEFT JOIN pg_stat_activity a USING (pid)
-    ORDER BY a.xact_start
-    """
-)
+MOST_BETWEEN = 5.0  # seconds between two looks at a statement
+CONNECT_AGAIN, AT_MOST = 1.0, 30.0  # seconds until a second connection is tried again; it doubles
+BLIND = "Waits are not named, because that needs a second connection. %s"
 
 # Only during that wait: the statement after it must not be cancelled.
 CANCEL = text(
@@ -56,11 +44,11 @@ CANCEL = text(
     " WHERE pid = :pid AND NOT granted AND waitstart = :since"
 )
 
+# The role that logs in may see its own sessions; one of SET ROLE may not.
 NAME_ITSELF = text(
-    "SELECT set_config('application_name', current_setting('application_name') || ' (lock waits)', false)"
+    "SELECT set_config('application_name', current_setting('application_name') || ' (lock waits)', false),"
+    " set_config('role', 'none', false)"
 )
-
-WORDS = {"transactionid": "a row", "tuple": "a row", "virtualxid": "older transactions"}
 
 SETS_LIMIT = re.compile(r"\s*SET\s+(?:LOCAL\s+|SESSION\s+)?lock_timeout\b", re.IGNORECASE)
 
@@ -69,12 +57,13 @@ SETS_LIMIT = re.compile(r"\s*SET\s+(?:LOCAL\s+|SESSION\s+)?lock_timeout\b", re.I
 class Watched:
     """A statement in progress, and what the second connection has found out about it."""
 
+    sql: str
     began: float
     is_concurrent: bool
     looked: float | None = None  # when the last look began; it may have to connect first
     is_seen: bool = False  # whether a look ended while the statement was in progress
     waits: dict[Any, float] = field(default_factory=dict)  # seconds, by the start of the wait
-    blockers: Sequence[Any] = ()
+    wait: Wait | None = None
     is_cancelled: bool = False
 
     def waited(self) -> float:
@@ -100,7 +89,9 @@ class Blockers:
         self._patience = min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
         self._engine = with_own_pool(connection.engine)
         self._done = threading.Event()
-        self._said = 0.0  # the time of the last message
+        self._reports = Reports()
+        self._is_blind = False  # whether there is no second connection
+        self.remedy = ""  # for what `describe` has described
         self._statement: Watched | None = None  # in progress
         # The transaction in progress:
         self._began = time.monotonic()
@@ -124,32 +115,42 @@ class Blockers:
                 yield
         finally:
             self._done.set()
+            clear_progress()
             thread.join(timeout=1)  # a look that hangs must not delay the migration
             self._engine.dispose()
 
     def watch(self, sql: str) -> None:
         """Note that a statement begins."""
-        self._end()  # the last one failed, or it would have ended
+        self._end_statement()  # the last one failed, or it would have ended
         is_outside = is_autocommit(self._connection)
         if is_outside:  # the statement is a transaction
             self._forget()
         self._has_own_limit |= bool(SETS_LIMIT.match(sql))
-        self._statement = Watched(time.monotonic(), is_outside and is_concurrent(sql))
+        self._statement = Watched(sql, time.monotonic(), is_outside and is_concurrent(sql))
 
     def has_cancelled(self) -> bool:
         """Whether this object cancelled the statement in progress."""
         return self._statement is not None and self._statement.is_cancelled
 
+    @property
+    def last_wait(self) -> Wait | None:
+        """What the statement in progress was last seen to wait for."""
+        return self._statement.wait if self._statement else None
+
     def describe(self, statement: str) -> str:
         """A sentence about the statement that could not acquire its lock."""
         watched, self._statement = self._statement, None
         deadline = time.monotonic() + self._patience  # for a look in progress
-        while watched and not watched.blockers and time.monotonic() < deadline:
+        while watched and not watched.wait and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
         what = f"for: {statement}" if statement else "at the commit"
-        if watched is None or not watched.blockers:
-            return f"Could not acquire a lock {what}. The blocking session is unknown."
-        return f"Could not acquire a lock on {_name(watched)} {what}. It is held by {_sessions(watched)}."
+        self.remedy = watched.wait.remedy if watched and watched.wait else ""
+        if watched is None or watched.wait is None:
+            why = ": there is no second connection to ask" if self._is_blind else ""
+            return f"Could not acquire a lock {what}. The blocking session is unknown{why}."
+        if not watched.wait.holders:
+            return f"Could not acquire a lock on {watched.wait.what} {what}. Its holder has just ended."
+        return f"Could not acquire a lock on {watched.wait.what} {what}. It is held by {watched.wait.holders}."
 
     def _begin_transaction(self, _connection: Connection) -> None:
         self._has_own_limit, self._statement = False, None
@@ -161,12 +162,17 @@ class Blockers:
 
     def _begin_commit(self, connection: Connection) -> None:
         if not is_autocommit(connection):  # in autocommit a commit does nothing
-            self._statement = Watched(time.monotonic(), False)
+            self._statement = Watched("COMMIT", time.monotonic(), False)
 
     def _end(self, *_arguments: object) -> None:
+        if (watched := self._statement) is not None:
+            self._reports.executed(self._end_statement(), watched.sql)
+
+    def _end_statement(self) -> float:
+        """Returns the seconds that the statement in progress took."""
         watched, self._statement = self._statement, None
         if watched is None:
-            return
+            return 0
         took = time.monotonic() - watched.began
         if watched.is_seen:
             self._waited += watched.waited()
@@ -174,16 +180,21 @@ class Blockers:
             self._waited += min(took, self._lock_wait)
         else:
             self._unseen += took
+        return took
 
     def _watch(self) -> None:
+        pause = CONNECT_AGAIN
         while not self._done.wait(LOOK_EVERY):
             if watched := self._due():
                 watched.looked = time.monotonic()
                 try:
-                    with_connection(self._engine, self._look_until_done)
+                    with_connection(self._engine, self._look_until_done, insists=False)
                 except (CommandError, DBAPIError) as error:
-                    log.debug("Cannot look up the sessions that block a statement: %s", error)
-                    self._done.wait(CONNECT_AGAIN)
+                    if not self._is_blind and not self._done.is_set():
+                        self._is_blind = True
+                        log.warning(BLIND, error)
+                    self._done.wait(pause)
+                    pause = min(2 * pause, AT_MOST)
 
     def _look_until_done(self, connection: Connection) -> None:
         # A transaction would have a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
@@ -204,55 +215,61 @@ class Blockers:
         if watched.looked is None:
             wait = max(min(SHORT, self._patience), self._patience - self._unseen)
             return watched if now - watched.began >= wait else None
-        wait = min(SAY_EVERY, (watched.looked - watched.began) / 10)
+        most = REDRAW_EVERY if shows_progress() else MOST_BETWEEN
+        wait = min(most, (watched.looked - watched.began) / 10)
         return watched if now - watched.looked >= wait else None
 
     def _look(self, connection: Connection, watched: Watched) -> None:
         with limited(connection):
-            rows = connection.execute(BLOCKERS, {"pid": self._pid}).all()
+            found = look_at(connection, self._pid)
         watched.is_seen |= self._statement is watched
-        if not rows:
+        seconds = time.monotonic() - watched.began
+        if isinstance(found, Activity) and self._statement is watched:
+            self._reports.working(seconds, watched.sql, found)
+        if not isinstance(found, Wait):
             return
-        wait = rows[0]
-        watched.blockers = rows
-        watched.waits[wait.waitstart] = wait.seconds
+        if found.holders or not watched.wait:
+            watched.wait = found
+        if found.since:
+            watched.waits[found.since] = found.seconds
         if self._statement is not watched:  # it ended during the look
             return
-        if self._is_too_long(watched, wait):
+        if found.since and self._is_too_long(watched, found):
             watched.is_cancelled = True
-            cancelled = connection.execute(CANCEL, {"pid": self._pid, "since": wait.waitstart})
+            cancelled = connection.execute(CANCEL, {"pid": self._pid, "since": found.since})
             watched.is_cancelled = bool(cancelled.all())
-        elif time.monotonic() - max(watched.began, self._said) >= SAY_EVERY:
-            self._said = time.monotonic()
-            log.info("Waiting for %s, held by %s.", _name(watched), _sessions(watched))
+        else:
+            self._reports.waiting(seconds, found)
 
-    def _is_too_long(self, watched: Watched, wait: Any) -> bool:
+    def _is_too_long(self, watched: Watched, wait: Wait) -> bool:
         if not self._lock_wait or self._has_own_limit:
             return False
         if watched.is_concurrent:  # only this lock of such a statement blocks reads
-            return bool(wait.blocks_reads and wait.seconds > self._lock_wait)
+            return wait.blocks_reads and wait.seconds > self._lock_wait
         waited = self._waited + watched.waited()
         worked = time.monotonic() - self._began - waited
         return waited > self._lock_wait + worked
 
 
-def _name(watched: Watched) -> str:
-    name: str = watched.blockers[0].name
-    return WORDS.get(name) or one_line(name, LONGEST_NAME)
+@contextmanager
+def named_waits(connection: Connection) -> Iterator[None]:
+    """Log what the statements of the block wait for.
 
-
-def _sessions(watched: Watched) -> str:
-    rows = watched.blockers
-    sessions = dict.fromkeys(
-        _session(row.pid, row.application_name, row.state, row.age) for row in rows[:MOST_SESSIONS]
-    )
-    more = len(rows) - MOST_SESSIONS
-    return ", ".join([*sessions, *([f"{more} others"] if more > 0 else [])])
-
-
-def _session(pid: int, name: str | None, state: str | None, age: float | None) -> str:
-    if pid == 0:
-        return "a prepared transaction"
-    since = "" if age is None else f", for {age:.0f} s"
-    called = one_line(name or "without a name", LONGEST_NAME)
-    return f"pid {int(pid)} ({called}, {one_line(state or 'state hidden', LONGEST_NAME)}{since})"
+    Raises:
+        CommandError: the block raises it, or a lock is not available in time; the text says what it
+            waited for.
+    """
+    pid = announced_pid(connection)
+    if pid is None:
+        yield
+        return
+    blockers = Blockers(connection, pid, lock_wait=0)
+    with blockers.watching():
+        try:
+            yield
+        except (CommandError, DBAPIError) as error:
+            wait = blockers.last_wait
+            if wait is None or (isinstance(error, DBAPIError) and sqlstate(error) != "55P03"):
+                raise
+            reason = str(error) if isinstance(error, CommandError) else f"{reason_of(error)}."
+            raise CommandError(f"{reason} It waited for {wait}") from error

@@ -9,6 +9,7 @@ says what is wrong.
 """
 
 import asyncio
+import threading
 from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,7 @@ from alembic_live.runtime.declaration import Declaration
 from alembic_live.sql.quoting import identifier
 
 PATIENCE = 3  # seconds until `upgrade head` is left to find out why the server does not answer
+QUICK = 1.0  # seconds for the query: `upgrade head` names the session that it waits for
 MOST_MEMORY = 64 << 20  # bytes for the answer of the server
 
 # A second row means that the database is at several revisions. A subscription may copy the rows from
@@ -100,7 +102,7 @@ async def _rows_in_loop(address: Address, timeout: int, query: str) -> list[Any]
             **address.connect_args(_session(address)) | {"timeout": timeout},
         )
         try:
-            return [row[0] for row in await connection.fetch(query)]
+            return [row[0] for row in await connection.fetch(query, timeout=QUICK)]
         finally:
             await connection.close(timeout=1)
 
@@ -117,9 +119,14 @@ def _rows_by_libpq(address: Address, timeout: int, query: str) -> list[Any]:
     )
     with closing(connection):
         connection.autocommit = True
-        with closing(connection.cursor()) as cursor:
-            cursor.execute(query)
-            return [row[0] for row in cursor.fetchall()]
+        timer = threading.Timer(QUICK, connection.cancel)
+        timer.start()
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(query)
+                return [row[0] for row in cursor.fetchall()]
+        finally:
+            timer.cancel()
 
 
 def _session(address: Address) -> dict[str, str]:

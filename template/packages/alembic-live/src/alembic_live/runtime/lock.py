@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_live.internals.sqlalchemy import begin_with
 from alembic_live.postgres.schemas import schema_name
+from alembic_live.postgres.waits import Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
 
@@ -106,8 +107,9 @@ def advisory_lock(
                 f"{setting} is the number of seconds to wait."
             )
         if said is None or now - said >= SAY_EVERY:
-            holder = lock_holder(connection, schema) or JUST_ENDED
-            log.info("Waiting for another process that migrates: %s", holder)
+            log.info(
+                "Waiting for another process that migrates: %s", _described(connection, schema)
+            )
             said = now
         pause(EVERY)
     try:
@@ -118,6 +120,16 @@ def advisory_lock(
         ):  # a lost connection has lost the lock too
             with suppress(DBAPIError):
                 _release(connection, key, last)
+
+
+def _described(connection: Connection, schema: str | None) -> str:
+    """The session that holds the lock, and what it waits for."""
+    holder = lock_holder(connection, schema)
+    if holder is None:
+        return JUST_ENDED
+    with limited(connection), connection.begin():
+        found = look_at(connection, holder.pid)
+    return f"{holder}. It waits for {found}" if isinstance(found, Wait) else str(holder)
 
 
 def _release(connection: Connection, key: dict[str, int], last: str) -> None:

@@ -12,6 +12,7 @@ from alembic import context
 from alembic.config import Config
 
 from alembic_live.printable import printable
+from alembic_live.terminal import allow_progress, clear_progress
 
 
 def configure_logging(config: Config) -> None:
@@ -26,6 +27,7 @@ def configure_logging(config: Config) -> None:
         if not isinstance(handler.formatter, Formatter):
             handler.setFormatter(Formatter(handler.formatter))
     sys.excepthook = show_exception
+    allow_progress()
     stream = _Stream(sys.stdout, is_data=context.is_offline_mode())  # SQL is data
     if not getattr(config.cmd_opts, "quiet", False):  # with it, they are only logged
         _show_errors_once(stream)
@@ -97,6 +99,7 @@ class _Stream:
     def write(self, text: str) -> int:
         """Write the text. Control characters are escaped, unless the stream has data."""
         if not self.is_over:
+            clear_progress()
             self._plain.write(text if self._is_data else printable(text))
         return len(text)
 
@@ -115,6 +118,7 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The entry. Lines after the first are indented."""
+        clear_progress()  # the entry takes the place of a line of progress
         if record.exc_info or record.name.startswith("sqlalchemy"):  # it logs SQL
             record = _without_secrets(record)
         return printable(self._plain.format(record)).replace("\n", "\n    ")

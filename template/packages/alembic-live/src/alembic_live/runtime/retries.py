@@ -21,6 +21,8 @@ RETRIED = ("55P03", "40P01")
 
 RETRIES = "alembic_live.retries"  # the key in Config.attributes
 
+END_THEM = "End the blocking sessions: SELECT pg_terminate_backend(pid);"
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries
 
 
@@ -64,19 +66,19 @@ class Retries:
                 if not may_repeat():
                     # The first part stays, so a retry would fail on objects that exist.
                     raise CommandError(
-                        f"{reason} It is not retried: a part of the revision may be committed, such as "
+                        f"{reason} {self.blockers.remedy} It is not retried: a part of the revision may be committed, such as "
                         "the work of an autocommit_block or a procedure, and that part stays. Check what "
                         "is left to do before you run the command again."
                     ) from error
                 if number == self.tries:
                     raise CommandError(
-                        f"{reason} Tried {number} times. {outcome} End the blocking sessions (SELECT "
-                        "pg_terminate_backend(pid)), or run the command again at a quieter time. "
-                        f"{self.settings[0]} is the time for one try, {self.settings[1]} the number of "
+                        f"{reason} Tried {number} times. {outcome} {self.blockers.remedy or END_THEM} "
+                        f"Then run the command again. {self.settings[0]} is the time for one try, {self.settings[1]} the number of "
                         "retries."
                     ) from error
                 seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1))
                 seconds *= random.uniform(0.75, 1)
+                reason = f"{reason} {self.blockers.remedy}".rstrip()
                 log.warning("%s Try %d of %d in %.1f s.", reason, number + 1, self.tries, seconds)
                 self.pause(seconds)
 

@@ -15,6 +15,7 @@ from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
 from alembic_live.project import Project
+from alembic_live.runtime.blockers import named_waits
 from alembic_live.runtime.configuration import configuration_of
 from alembic_live.runtime.lock import lock_holder
 from alembic_live.runtime.session import locked_session
@@ -36,6 +37,26 @@ def revisions_in(project: Project, connection: Connection) -> tuple[str, ...]:
     return found
 
 
+def read_revisions(project: Project, connection: Connection) -> tuple[str, ...]:
+    """The current revisions of the database. The wait for a lock is short.
+
+    Args:
+        project: the project.
+        connection: a connection without a transaction.
+
+    Raises:
+        CommandError: another session holds an exclusive lock on the version table; the text names it.
+    """
+    configuration_of(project, connection)  # before the transaction begins
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
+    try:
+        with named_waits(connection):
+            return revisions_in(project, connection)
+    finally:
+        connection.rollback()
+
+
 def current_revisions(project: Project) -> tuple[str, ...]:
     """The current revisions of the project's database. The wait for a lock is short.
 
@@ -46,10 +67,7 @@ def current_revisions(project: Project) -> tuple[str, ...]:
     """
 
     def look(connection: Connection) -> tuple[str, ...]:
-        configuration_of(project, connection)  # before the transaction begins
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
-        return revisions_in(project, connection)
+        return read_revisions(project, connection)
 
     engine = make_engine(project.migration_address)
     try:
@@ -90,7 +108,7 @@ def with_migration_lock(project: Project, work: Callable[[Connection], Result]) 
         if holder := lock_holder(connection, schema):
             tell(f"Waiting for another process that migrates: {holder}")
         wait = partial(pause, connection, cancelled=threading.Event())
-        with locked_session(project, connection, schema, pause=wait):
+        with locked_session(project, connection, schema, pause=wait), named_waits(connection):
             return work(connection)
 
     engine = make_engine(project.migration_address, name=f"{project.name} migrations")

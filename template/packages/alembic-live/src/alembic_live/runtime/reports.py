@@ -1,0 +1,67 @@
+"""What is said about a statement in progress: in a log a line every few seconds, on a terminal a line
+that is rewritten in place.
+"""
+
+import logging
+import time
+
+from alembic_live.postgres.waits import Activity, Wait
+from alembic_live.printable import one_line
+from alembic_live.terminal import bar, clear_progress, show_progress, shows_progress
+
+log = logging.getLogger("alembic.migrations")
+
+SAY_EVERY = 5.0  # seconds between two messages about a statement
+REDRAW_EVERY = 1.0  # seconds, on a terminal
+LONG = 1.0  # seconds: a statement that took longer gets a line at its end
+LONGEST_STATEMENT = 200  # characters
+
+
+class Reports:
+    """Reports on the statements of a migration. Something new is said immediately."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._when = 0.0
+
+    def waiting(self, seconds: float, wait: Wait) -> None:
+        """A statement waits, for so many seconds."""
+        is_new = wait.what != self._said
+        if self._is_due(wait.what):
+            if is_new:
+                log.info("Waiting for %s", wait)
+            else:
+                log.info("Still waiting after %.0f s for %s", seconds, wait)
+
+    def working(self, seconds: float, sql: str, activity: Activity) -> None:
+        """A statement works, since so many seconds."""
+        if shows_progress():
+            share = activity.progress.share if activity.progress else None
+            shown = f"{bar(share)} " if share is not None else ""
+            show_progress(f"{shown}{seconds:.0f} s, {activity or 'running'}: {in_short(sql)}")
+        elif seconds >= SAY_EVERY and self._is_due(sql):
+            done = str(activity) or "Postgres does not count its progress"
+            log.info("Running for %.0f s, %s: %s", seconds, done, in_short(sql))
+
+    def executed(self, seconds: float, sql: str) -> None:
+        """A statement has ended."""
+        clear_progress()
+        level = logging.INFO if seconds >= LONG else logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(level, "Executed in %.2f s: %s", seconds, in_short(sql))
+
+    def _is_due(self, what: str) -> bool:
+        now = time.monotonic()
+        if what == self._said and now - self._when < SAY_EVERY:
+            return False
+        self._said, self._when = what, now
+        return True
+
+
+def in_short(sql: str) -> str:
+    """The start of a statement on one line, without secrets."""
+    from alembic_live.sql.redaction import redacted  # slow to import, and few statements need it
+
+    text = " ".join(redacted(sql).split())
+    shown = text[:LONGEST_STATEMENT] + ("…" if len(text) > LONGEST_STATEMENT else "")
+    return one_line(shown)
