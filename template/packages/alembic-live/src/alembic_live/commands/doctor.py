@@ -39,7 +39,7 @@ from alembic_live.runtime.configuration import configuration_of
 from alembic_live.runtime.copies import Copies
 from alembic_live.runtime.lock import lock_holder
 from alembic_live.runtime.retries import LONGEST_PAUSE
-from alembic_live.runtime.version_table import read_revisions
+from alembic_live.runtime.version_table import SHORT_WAIT, read_revisions
 from alembic_live.setting_places import describe_places
 from alembic_live.sql.quoting import identifier, word
 from alembic_live.terminal import show, show_data
@@ -251,7 +251,8 @@ def _versions(project: Project, connection: Connection) -> Iterator[Check]:
     if problem := copies.problem_with_replication() or copies.problem_with_publications():
         yield Check("replication", False, problem)
     problem = ""
-    with suppress(DBAPIError):  # without the privilege to read it: another check says so
+    with suppress(DBAPIError):  # it is locked, or must not be read: another check says so
+        connection.exec_driver_sql(SHORT_WAIT)
         heads = copies.heads(connection)
         schema = project.default_schema
         problem = copies.problem_with_schemas(connection, project.script, heads, schema)

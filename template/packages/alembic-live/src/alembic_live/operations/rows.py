@@ -19,7 +19,7 @@ from alembic_live.operations.non_transactional import (
     rest,
     verbatim,
 )
-from alembic_live.operations.progress import Progress
+from alembic_live.operations.position import Position
 from alembic_live.sql.quoting import identifier
 
 log = logging.getLogger("alembic.migrations")
@@ -98,7 +98,7 @@ def _run(table: str, change: str, where: str | None) -> None:
         execute(f"{change} WHERE {where}" if where else change)
         return
     with outside_transaction():
-        Batches(table, change, where).run(Progress.of(f"{change} WHERE {where}"))
+        Batches(table, change, where).run(Position.of(f"{change} WHERE {where}"))
 
 
 class Batches:
@@ -129,13 +129,13 @@ class Batches:
         self._position = ", ".join(f"CAST({name} AS text)" for name in names)
         self._last_first = ", ".join(f"{name} DESC" for name in names)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Position) -> None:
         """Change the rows that are left, and log how far it is every few seconds."""
         row = first_row(ROWS, table=self.table)
         total = int(row[0] or 0) if row else 0
         began = said = looked = time.monotonic()
         size = FIRST
-        while (end := self._next(progress.position, size)) is not None:
+        while (end := self._next(progress.key, size)) is not None:
             position, number = end
             batch = time.monotonic()
             self._apply(progress, position, number)
@@ -170,11 +170,11 @@ class Batches:
         )
         return (list(row.position), row.number) if row else None
 
-    def _apply(self, progress: Progress, position: list[str], number: int) -> None:
+    def _apply(self, progress: Position, position: list[str], number: int) -> None:
         """Change the rows of a batch, and note it in the same statement."""
-        after = f"{self._compared('>', 'from')} AND " if progress.position else ""
+        after = f"{self._compared('>', 'from')} AND " if progress.key else ""
         change = f"{self._change} WHERE {after}{self._compared('<=', 'to')}{self._where}"
-        values = _values("from", progress.position) | _values("to", position)
+        values = _values("from", progress.key) | _values("to", position)
         progress.advance(change, position, number, values)
 
     def _compared(self, operator: str, name: str) -> str:
@@ -197,7 +197,7 @@ def _next_size(size: int, seconds: float) -> int:
     return max(1, min(MOST, round(size * factor)))
 
 
-def _so_far(table: str, progress: Progress, total: int) -> str:
+def _so_far(table: str, progress: Position, total: int) -> str:
     share = f" ({min(99, 100 * progress.seen // total)} %)" if total > 0 else ""
     return f"{table}: {progress.seen} rows{share} seen, {progress.changed} changed."
 

@@ -14,6 +14,7 @@ from alembic_live.hints import hints_on_login
 from alembic_live.postgres.grants import advice_on_privileges
 from alembic_live.postgres.remedies import ORIGIN, Kind, remedy
 from alembic_live.printable import one_line
+from alembic_live.sql.quoting import identifier
 
 _WAIT = "Wait a moment and try again."
 

@@ -24,7 +24,7 @@ def require_own_session(connection: Connection, pid: int, pooler: str) -> None:
     Raises:
         CommandError: there is a pooler, and the project does not name session mode.
     """
-    if pooler != "session" and _announced_pid(connection) not in (None, pid):
+    if pooler != "session" and announced_pid(connection) not in (None, pid):
         raise CommandError(
             "Migrations would go through a pooler. In transaction mode, the lock that excludes "
             f"other migrations does not work. {advice(connection)}"

@@ -23,6 +23,8 @@ from alembic_live.terminal import tell
 
 Result = TypeVar("Result")
 
+SHORT_WAIT = "SET LOCAL lock_timeout = '3s'"
+
 
 def revisions_in(project: Project, connection: Connection) -> tuple[str, ...]:
     """The current revisions of the database: none, one, or one for each branch."""
@@ -49,7 +51,7 @@ def read_revisions(project: Project, connection: Connection) -> tuple[str, ...]:
     """
     configuration_of(project, connection)  # before the transaction begins
     connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
+    connection.exec_driver_sql(SHORT_WAIT)
     try:
         with named_waits(connection):
             return revisions_in(project, connection)

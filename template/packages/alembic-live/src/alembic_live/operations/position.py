@@ -20,26 +20,26 @@ from alembic_live.sql.quoting import identifier
 
 
 @dataclass(slots=True)
-class Progress:
+class Position:
     """How far one operation is.
 
     Attributes:
         table: the table of the notes, in SQL.
         step: the operation.
-        position: the key of the last row that is done; None at the start.
+        key: that of the last row that is done; None at the start.
         seen: the number of rows up to there.
         changed: how many of them have changed.
     """
 
     table: str
     step: str
-    position: list[str] | None
+    key: list[str] | None
     seen: int
     changed: int
 
     @classmethod
     def of(cls, operation: str) -> Self:
-        """The progress of an operation of the revision that runs now.
+        """The position of an operation of the revision that runs now.
 
         Args:
             operation: what it does, in SQL. A revision that was corrected starts over.
@@ -49,38 +49,36 @@ class Progress:
         before = ",".join(sorted(migration.get_current_heads()))
         step = f"{migration.version_table} {before} {sha256(operation.encode()).hexdigest()[:16]}"
         execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (step text PRIMARY KEY, position text[],"
+            f"CREATE TABLE IF NOT EXISTS {table} (step text PRIMARY KEY, key text[],"
             " seen bigint NOT NULL, changed bigint NOT NULL)"
         )
         when_recorded(migration, _forget)
         find = text(
             f"INSERT INTO {table} AS old VALUES (:step, NULL, 0, 0) ON CONFLICT (step)"
-            " DO UPDATE SET seen = old.seen RETURNING position, seen, changed"
+            " DO UPDATE SET seen = old.seen RETURNING key, seen, changed"
         )
         row = first_row(find, step=step)
         assert row is not None
-        return cls(table, step, row.position, row.seen, row.changed)
+        return cls(table, step, row.key, row.seen, row.changed)
 
-    def advance(
-        self, change: str, position: list[str], number: int, values: Mapping[str, Any]
-    ) -> None:
+    def advance(self, change: str, key: list[str], number: int, values: Mapping[str, Any]) -> None:
         """Run a batch.
 
         Args:
             change: the statement, with its parameters.
-            position: the key of the last row of the batch.
+            key: that of the last row of the batch.
             number: how many rows it looks at.
             values: the values of the parameters.
         """
         statement = text(
             f"WITH alembic_live_changed AS ({change} RETURNING 1) UPDATE {self.table} SET"
-            " position = CAST(:position AS text[]), seen = seen + :number,"
+            " key = CAST(:key AS text[]), seen = seen + :number,"
             " changed = changed + (SELECT count(*) FROM alembic_live_changed)"
             " WHERE step = :step RETURNING seen, changed"
         )
-        row = first_row(statement, position=position, number=number, step=self.step, **values)
+        row = first_row(statement, key=key, number=number, step=self.step, **values)
         assert row is not None
-        self.position, self.seen, self.changed = position, row.seen, row.changed
+        self.key, self.seen, self.changed = key, row.seen, row.changed
 
 
 def _forget(migration: MigrationContext) -> None:
