@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +14,15 @@ import anyio
 import httpx
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
-from fastapi.testclient import TestClient
 from my_service.database.engine import get_engine
 from my_service.database.models.note import Note
 from my_service.database.session import get_read_session, get_session, session
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+with warnings.catch_warnings():  # it recommends another library than httpx
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
 
 COUNT = select(func.count()).select_from(Note)
 TWICE = pytest.mark.parametrize("time", ["first", "second"])  # each begins without notes
