@@ -362,7 +362,7 @@ def test_a_task_that_is_older_than_the_test_may_go_on(things: Things) -> None:
         for _ in range(2):
             async with things.rolled_back() as db:
                 asked.set()
-                await done.wait()
+                await asyncio.wait_for(done.wait(), 10)
                 done.clear()
                 assert await names(db) == "w"
         worker.cancel()
