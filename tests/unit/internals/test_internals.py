@@ -15,6 +15,8 @@ from alembic_live.internals import (
     require,
     sqlacodegen,
     sqlalchemy,
+    sqlalchemy_connection,
+    sqlalchemy_pool,
 )
 from alembic_live.internals import asyncpg as internals_of_asyncpg
 
@@ -27,6 +29,8 @@ ALL: tuple[Internal, ...] = (
     *alembic.AUTOGENERATE,
     *sqlalchemy.MIGRATION,
     *sqlalchemy.TYPES,
+    *sqlalchemy_connection.CONNECTION,
+    *sqlalchemy_pool.POOL,
     *internals_of_asyncpg.CONNECTION,
     *sqlacodegen.MODELS,
 )

@@ -10,8 +10,8 @@ from . import project
 
 @cache
 def get_engine() -> AsyncEngine:
-    """The engine of this process. The first call creates it, so an import needs no database. The
-    DB_POOL_* settings are the size of its pool.
+    """The engine of this process. The first call creates it, so an import needs no database. Each
+    event loop has a pool, whose size the DB_POOL_* settings have.
 
     Call `await get_engine().dispose()` when the application stops.
 

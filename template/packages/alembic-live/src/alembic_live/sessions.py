@@ -11,6 +11,8 @@ from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from alembic_live.address import Address
 from alembic_live.engines import connect_to
 from alembic_live.errors import ReadOnlyError
+from alembic_live.internals import require
+from alembic_live.internals.sqlalchemy_pool import POOL, PoolOfEachLoop
 from alembic_live.keepalive import watch_clients
 from alembic_live.project import Project
 
@@ -66,7 +68,10 @@ def _disposed_with(engine: AsyncEngine, another: AsyncEngine) -> AsyncEngine:
 
 def _engine(project: Project, address: Address, options: dict[str, Any]) -> AsyncEngine:
     pooled = project.pooler == "transaction"
-    pool = {} if "poolclass" in options else project.pool.options
+    pool: dict[str, Any] = {}
+    if not {"pool", "poolclass"} & set(options):
+        require(POOL)
+        pool = {"poolclass": PoolOfEachLoop, **project.pool.options}
     engine = create_async_engine(
         address.url,
         connect_args=address.connect_args({"application_name": project.name}, pooled=pooled),

@@ -1,7 +1,8 @@
-"""Undocumented parts of other libraries that alembic-live relies on, one module per library.
+"""Undocumented parts of other libraries that alembic-live relies on.
 
-Each part is checked before use: those of `upgrade` at its start, the others when a command needs
-them. If one is missing, the command fails; it never runs without its lock or limits.
+Each module is named after a library. Each part is checked before use: those of `upgrade` at its
+start, the others when a command needs them. If one is missing, the command fails; it never runs
+without its lock or limits.
 """
 
 from collections.abc import Callable, Iterable

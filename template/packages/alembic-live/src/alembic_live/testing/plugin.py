@@ -4,8 +4,8 @@ Load it with `-p alembic_live.testing.plugin` in pytest's `addopts`, so that it 
 variables before any conftest.py imports the project.
 """
 
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,13 @@ from alembic_live.testing import environment
 from alembic_live.testing.environment import address_for_tests as address_for_tests
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
     from alembic_live.address import Address
     from alembic_live.project import Project
+    from alembic_live.testing.rolled_back import RolledBack
 
 CONFIG = "alembic_config"  # pytest's settings
 SINCE = "alembic_since"
@@ -41,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Remove the temporary server."""
+    """Close the connections of tests, and remove the temporary server."""
+    if used := sys.modules.get("alembic_live.testing.rolled_back"):
+        used.close()
     environment.remove_server()
 
 
@@ -135,19 +140,26 @@ def copied_database(server: "Address", database: "Address") -> "Iterator[Address
         yield address
 
 
-@asynccontextmanager
-async def rolled_back(
+def rolled_back(
     engine: "AsyncEngine", *factories: "async_sessionmaker[AsyncSession]"
-) -> "AsyncIterator[AsyncSession]":
-    """A session of the first factory. Inside the block, the sessions of all factories share a
-    transaction. It is rolled back after the block, with everything that they committed.
+) -> "RolledBack":
+    """A session of the first factory, by `with` or `async with`. Inside the block, the sessions of all
+    factories share a transaction. It is rolled back after the block, with everything that they
+    committed. The sessions may belong to any event loop and thread.
     """
-    async with engine.connect() as connection:
-        transaction = await connection.begin()
-        for factory in factories:
-            factory.configure(bind=connection, join_transaction_mode="create_savepoint")
-        try:
-            async with factories[0]() as session:
-                yield session
-        finally:
-            await transaction.rollback()
+    from alembic_live.testing.rolled_back import RolledBack
+
+    return RolledBack(engine, *factories)
+
+
+def committing(
+    engine: "AsyncEngine",
+    database: "Address",
+    *factories: "async_sessionmaker[AsyncSession]",
+) -> "AbstractContextManager[AsyncEngine]":
+    """An engine on a database. Inside the block, the factories create sessions there, which commit,
+    each on its own connection. The sessions may belong to any event loop and thread.
+    """
+    from alembic_live.testing import committing
+
+    return committing.committing(engine, database, *factories)
