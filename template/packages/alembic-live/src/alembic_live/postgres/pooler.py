@@ -11,7 +11,7 @@ from alembic_live.postgres.watchdog import limited
 PID = "SELECT pg_backend_pid()"
 
 
-def require_own_session(connection: Connection, pooler: str) -> None:
+def require_own_session(connection: Connection, pooler: str, pid: int | None = None) -> None:
     """Check that no pooler shares the session. In transaction mode, the session's locks and
     settings would stay with the pooler. The client cannot detect the mode, so the project must name
     it.
@@ -19,11 +19,12 @@ def require_own_session(connection: Connection, pooler: str) -> None:
     Args:
         connection: a connection without a transaction.
         pooler: the mode that the project names.
+        pid: the process id of the session, if an earlier query has asked for it.
 
     Raises:
         CommandError: there is a pooler, and the project does not name session mode.
     """
-    if pooler != "session" and is_pooled(connection):
+    if pooler != "session" and is_pooled(connection, pid):
         raise CommandError(
             "Migrations would go through a pooler. In transaction mode, the lock that excludes "
             f"other migrations does not work. {advice(connection)}"
@@ -44,10 +45,16 @@ def require_same_session(connection: Connection, pid: int, current_pid: int) -> 
         )
 
 
-def is_pooled(connection: Connection) -> bool:
-    """Whether there is a pooler. It sends its clients a process id that is not the session's."""
-    with limited(connection), connection.begin():
-        pid: int = connection.exec_driver_sql(PID).scalar_one()
+def is_pooled(connection: Connection, pid: int | None = None) -> bool:
+    """Whether there is a pooler. It sends its clients a process id that is not the session's.
+
+    Args:
+        connection: the connection.
+        pid: the process id of the session, if an earlier query has asked for it.
+    """
+    if pid is None:
+        with limited(connection), connection.begin():
+            pid = connection.exec_driver_sql(PID).scalar_one()
     return _announced_pid(connection) not in (None, pid)
 
 

@@ -89,12 +89,15 @@ def apply(project: Project) -> None:
     cancelled = context.config.attributes.get("cancelled") or threading.Event()
     wait = partial(pause, connection, cancelled=cancelled)
     purge = migration.purge  # `stamp --purge` works in any state
+    known_pid = None
     if purge:  # let an unknown target fail before the table is emptied
         steps_of(migration, ())
-    elif _steps(project, migration) is None:
-        return
-    with locked_session(project, connection, schema, pause=wait) as pid:
-        steps = [] if purge else _steps(project, migration, warns=True)
+    else:
+        steps, known_pid = _steps(project, migration)
+        if steps is None:
+            return
+    with locked_session(project, connection, schema, pause=wait, pid=known_pid) as pid:
+        steps, _ = ([], pid) if purge else _steps(project, migration, warns=True)
         if steps is None:
             log.info("Another process has applied everything.")
             return
@@ -217,9 +220,9 @@ def _require_reversible(steps: Sequence[Any]) -> None:
 
 def _steps(
     project: Project, migration: MigrationContext, *, warns: bool = False
-) -> list[Any] | None:
-    """The steps that the command has to take now. None if there is nothing to do, and the version
-    table exists.
+) -> tuple[list[Any] | None, int]:
+    """The steps that the command has to take now, and the process id of the session. The steps are None
+    if there is nothing to do, and the version table exists.
 
     Args:
         project: the project.
@@ -251,7 +254,7 @@ def _steps(
         if not unknown:
             steps = steps_of(migration, current)
             _require_reversible(steps)
-            return None if current and not steps else steps
+            return None if current and not steps else steps, copies.pid
     except AmbiguousTargetError as error:
         is_upgrade = command_of(context.config) != "downgrade"
         raise CommandError(
@@ -271,7 +274,7 @@ def _steps(
     if project.limits.ahead == "warn" and upgrades:
         rest = ": newer code has migrated it. Nothing was done."
         log.warning("%s", describe_unknown(unknown, rest))
-        return None
+        return None, copies.pid
     way_out = (
         f" To let an older version start on a newer database, set {project.setting('ahead', 'warn')}."
         if upgrades

@@ -15,7 +15,7 @@ from alembic_live.sql.quoting import identifier
 
 COPIES = text(
     """
-    SELECT current_schema() AS first_schema, n.nspname AS found_in,
+    SELECT pg_backend_pid() AS pid, current_schema() AS first_schema, n.nspname AS found_in,
         (SELECT source FROM pg_settings WHERE name = 'search_path') AS source,
         ARRAY(SELECT o.nspname::text FROM pg_class k JOIN pg_namespace o ON o.oid = k.relnamespace
               JOIN pg_attribute a ON a.attrelid = k.oid AND a.attname = 'version_num'
@@ -46,6 +46,7 @@ class Copies(NamedTuple):
 
     Attributes:
         versions: the table as env.py configures it.
+        pid: the process id of the session.
         first_schema: the first schema on the search path; None if there is none.
         found_in: the schema of the table that statements use; None if there is none.
         source: what has set the search path, in the terms of pg_settings.
@@ -55,6 +56,7 @@ class Copies(NamedTuple):
     """
 
     versions: VersionTable
+    pid: int
     first_schema: str | None
     found_in: str | None
     source: str
@@ -78,7 +80,9 @@ class Copies(NamedTuple):
         """
         if schema is None and self.found_in is None:
             return ()
-        versions = table(self.versions.name, column("version_num"), schema=schema or self.found_in)
+        versions = table(
+            self.versions.name, column("version_num"), schema=schema or self.versions.schema
+        )
         return tuple(connection.scalars(select(versions.c.version_num)))
 
     def problem_with_replication(self) -> str:

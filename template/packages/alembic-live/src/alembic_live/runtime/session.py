@@ -50,6 +50,7 @@ def locked_session(
     schema: str | None,
     *,
     pause: Callable[[float], None],
+    pid: int | None = None,
 ) -> Iterator[int]:
     """Prepare the session for a migration, and hold the migration lock during the block. Yields the
     process id of the session.
@@ -59,11 +60,12 @@ def locked_session(
         connection: a connection without a transaction.
         schema: the schema of the version table.
         pause: sleeps for a number of seconds.
+        pid: the process id of the session, if an earlier query has asked for it.
 
     Raises:
         CommandError: another process holds the lock for too long, or there is a pooler.
     """
-    require_own_session(connection, project.migration_pooler)
+    require_own_session(connection, project.migration_pooler, pid)
     with (
         advisory_lock(
             connection,
@@ -71,10 +73,10 @@ def locked_session(
             timeout=project.limits.lock_timeout,
             pause=pause,
             setting=project.setting("lock_timeout"),
-        ) as pid,
-        migrating_session(connection, pid, lock_wait=project.limits.lock_wait),
+        ) as locked_pid,
+        migrating_session(connection, locked_pid, lock_wait=project.limits.lock_wait),
     ):
-        yield pid
+        yield locked_pid
 
 
 @contextmanager
