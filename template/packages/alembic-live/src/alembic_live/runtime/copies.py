@@ -35,9 +35,10 @@ COPIES = text(
 )
 
 PUBLISHED = (
-    "The version table is in a publication, {names}. A subscriber that receives it looks as if it had "
-    "the changes of each revision, and its own migrations do nothing. Publish the tables without it: "
-    "see docs/how-to/replication.md of alembic-live."
+    "The version table is in a publication, {names}. A tool that captures changes may have it. A "
+    "subscriber with migrations must not: it looks as if it had the changes of each revision, and its "
+    "migrations do nothing. Publish the tables without it: see docs/how-to/replication.md of "
+    "alembic-live."
 )
 
 
