@@ -202,7 +202,7 @@ def administrator(database: Database, attributes: LiteralString) -> Iterator[Dat
                     connection.execute(sql.SQL("DROP ROLE {}").format(role_name))
 
 
-@pytest.mark.parametrize("attributes", ["", "NOINHERIT"])
+@pytest.mark.parametrize(("schema", "attributes"), [("public", ""), ("sales", "NOINHERIT")])
 def test_a_role_that_owns_the_database_and_may_create_roles_can_run_it(
     project: Project, database: Database, attributes: LiteralString
 ) -> None:
@@ -225,6 +225,7 @@ def test_a_role_that_owns_the_database_and_may_create_roles_can_run_it(
         assert project.db("doctor").returncode == 0
 
 
+@pytest.mark.parametrize("schema", ["sales"])
 def test_such_a_role_takes_what_the_application_owned(
     project: Project, database: Database, schema: str
 ) -> None:
@@ -271,6 +272,7 @@ def test_one_role_for_both_is_refused(service: Project, database: Database) -> N
     assert "Set DB_MIGRATION_USER to the name of the role that owns" in said(done)
 
 
+@pytest.mark.parametrize("schema", ["public"])
 @pytest.mark.parametrize("driver", ["", "psycopg"])
 def test_migrations_take_on_the_role_that_owns_the_tables(
     project: Project, database: Database, driver: str

@@ -179,3 +179,17 @@ def test_a_bug_in_a_revision_keeps_its_traceback(new_project: NewProject) -> Non
     done = project.alembic("upgrade", "head", ok=False)
     assert "ZeroDivisionError" in said(done)
     assert "Traceback" in said(done)
+
+
+def test_a_statement_of_env_py_that_postgres_refuses(
+    new_project: NewProject, database: Database
+) -> None:
+    project = new_project()
+    edit(
+        project.path / "migrations" / "env.py",
+        "    context.configure(\n",
+        '    if connection is not None:\n        connection.exec_driver_sql("SELECT nowhere")\n'
+        "    context.configure(\n",
+    )
+    text = explained(project.alembic("upgrade", "head", ok=False), database)
+    assert 'Postgres refused a statement: column "nowhere" does not exist' in text

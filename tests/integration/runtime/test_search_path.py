@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
+from campaigns import campaign
 from edit import edit
 from project import Project, said
 from psycopg import sql
@@ -33,12 +33,11 @@ def search_path(database: Database, path: str) -> Iterator[None]:
         connection.execute(alter + sql.SQL("RESET search_path"))
 
 
-@pytest.mark.parametrize("path", ["other, public", "other", "''", "nowhere"])
-@pytest.mark.parametrize("driver", ["", "psycopg"])
+@campaign("path", ["other, public", "other", "''", "nowhere"], keep=["other", "''"])
 def test_tables_are_in_the_schema_that_is_named(
-    new_project: NewProject, database: Database, path: str, driver: str
+    new_project: NewProject, database: Database, path: str
 ) -> None:
-    project = named(new_project()).given(DB_DRIVER_SYNC=driver)
+    project = named(new_project()).given(DB_DRIVER_SYNC="psycopg" if path == "other" else "")
     with search_path(database, path):
         project.db("migrate")
         assert database.query(SCHEMAS) == [("public", "alembic_version"), ("public", "notes")]

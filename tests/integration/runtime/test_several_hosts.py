@@ -16,6 +16,8 @@ from alembic_live.postgres.dump import read_schema
 from alembic_live.runtime.fast_path import _rows
 from campaigns import campaign
 from project import Project, said
+from revisions import revise
+from sample import NewProject
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 from standby import Pair, pair
@@ -170,3 +172,14 @@ def test_the_doctor_says_nothing_of_a_standby_that_only_the_primary_can_do(
     assert "Migrations need the primary" in done.stdout
     assert "may create" not in done.stdout
     assert "uv run alembic upgrade head on the primary, which this standby follows" in done.stdout
+
+
+def test_a_plan_says_that_standbys_take_the_lock_too(
+    new_project: NewProject, servers: Pair
+) -> None:
+    with servers.first.another("planned") as database:
+        project = new_project().given(**database.environment)
+        project.alembic("upgrade", "head")
+        revise(project, "r1", 'op.add_column("notes", sa.Column("x", sa.Integer()))')
+        plan = " ".join(project.db("plan").stdout.split())
+        assert "1 standby: the ACCESS EXCLUSIVE lock on notes is taken there too" in plan

@@ -245,11 +245,13 @@ def _privileges(project: Project, connection: Connection) -> Iterator[Check]:
 
 
 def _versions(project: Project, connection: Connection) -> Iterator[Check]:
-    """Report only a failure."""
+    """Report failures, and publications: who subscribes to them is not known here."""
     versions = configuration_of(project, connection).version_table
     copies = Copies.read(connection, versions)
-    if problem := copies.problem_with_replication() or copies.problem_with_publications():
+    if problem := copies.problem_with_replication():
         yield Check("replication", False, problem)
+    elif warning := copies.problem_with_publications():
+        yield Check("replication", True, warning)
     problem = ""
     with suppress(DBAPIError):  # it is locked, or must not be read: another check says so
         connection.exec_driver_sql(SHORT_WAIT)

@@ -94,7 +94,7 @@ def apply(project: Project) -> None:
     elif _steps(project, migration) is None:
         return
     with locked_session(project, connection, schema, pause=wait) as pid:
-        steps = [] if purge else _steps(project, migration)
+        steps = [] if purge else _steps(project, migration, warns=True)
         if steps is None:
             log.info("Another process has applied everything.")
             return
@@ -216,9 +216,16 @@ def _require_reversible(steps: Sequence[Any]) -> None:
     )
 
 
-def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
+def _steps(
+    project: Project, migration: MigrationContext, *, warns: bool = False
+) -> list[Any] | None:
     """The steps that the command has to take now. None if there is nothing to do, and the version
     table exists.
+
+    Args:
+        project: the project.
+        migration: Alembic's context.
+        warns: whether to log a warning if the version table is in a publication.
 
     Raises:
         CommandError: the database has a revision that the code lacks, the target is ambiguous, or a
@@ -239,6 +246,8 @@ def _steps(project: Project, migration: MigrationContext) -> list[Any] | None:
                 )
             if problem:
                 raise CommandError(problem)
+            if warns and (warning := copies.problem_with_publications()):
+                log.warning("%s", warning)
         unknown = unknown_revisions(context.script, current)
         if not unknown:
             steps = steps_of(migration, current)

@@ -22,7 +22,9 @@ COPIES = text(
               WHERE k.relname = :name AND k.relkind IN ('r', 'p') AND k.relpersistence <> 't'
                 AND has_schema_privilege(o.oid, 'USAGE') AND has_table_privilege(k.oid, 'SELECT')
               ORDER BY 1) AS schemas,
-        ARRAY(SELECT p.pubname::text FROM pg_publication_tables p
+        -- A table that does not exist yet will be in those that have all tables.
+        ARRAY(SELECT p.pubname::text FROM pg_publication p WHERE p.puballtables UNION
+              SELECT p.pubname::text FROM pg_publication_tables p
               WHERE p.schemaname = n.nspname AND p.tablename = c.relname ORDER BY 1) AS publications,
         ARRAY(SELECT s.subname::text FROM pg_subscription_rel r
               JOIN pg_subscription s ON s.oid = r.srsubid
@@ -33,9 +35,10 @@ COPIES = text(
 )
 
 PUBLISHED = (
-    "The version table is in a publication, {names}. A subscriber that receives it looks as if it had "
-    "the changes of each revision, and its own migrations do nothing. Publish the tables without it: "
-    "see docs/how-to/replication.md of alembic-live."
+    "The version table is in a publication, {names}. A tool that captures changes may have it. A "
+    "subscriber with migrations must not: it looks as if it had the changes of each revision, and its "
+    "migrations do nothing. Publish the tables without it: see docs/how-to/replication.md of "
+    "alembic-live."
 )
 
 

@@ -185,7 +185,7 @@ def _explain_failed_statement(error: Exception) -> str:
     if getattr(error, "connection_invalidated", False):
         return explain_lost_connection(error)
     place = _place_of(error)
-    connection = context.get_context().connection
+    connection = _connection()
     advice = advice_on(error, role_of(connection.engine) if connection is not None else "")
     if place is None:
         return f"Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}{advice}"
@@ -194,6 +194,14 @@ def _explain_failed_statement(error: Exception) -> str:
         f"{place}: Postgres refused a statement: {reason_of(error)}.{shown_statement(error)}"
         f"{advice}{instead} {_state_of_the_revision(connection, is_wrong=not advice)}"
     )
+
+
+def _connection() -> Connection | None:
+    """The connection of the command; None if env.py has not configured it yet."""
+    try:
+        return context.get_context().connection
+    except Exception:  # Alembic raises no other class
+        return None
 
 
 def _state_of_the_revision(connection: Connection | None, *, is_wrong: bool) -> str:

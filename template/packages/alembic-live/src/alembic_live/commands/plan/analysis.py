@@ -8,6 +8,12 @@ from alembic_live.commands.lint.revision_sql import RevisionStatement
 from alembic_live.commands.plan.catalog import Catalog, Table, apply_statement
 from alembic_live.commands.plan.lock_rules import Effect, LockMode, Work
 from alembic_live.commands.plan.locks import effects_of
+from alembic_live.commands.plan.replication import (
+    apply_identity,
+    notes_on,
+    notes_on_identity,
+    without_identity,
+)
 from alembic_live.sql.statements import (
     Name,
     Statement,
@@ -44,6 +50,7 @@ class RevisionEffects:
     locks: dict[Name, TableLock] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)  # statements whose locks are unknown
     losses: list[Loss] = field(default_factory=list)
+    replication: list[str] = field(default_factory=list)  # sentences without a period
 
 
 Transaction = list[list[tuple[Effect, Table]]]  # the effects of each statement
@@ -57,6 +64,7 @@ def analyze(written: Iterable[RevisionStatement], catalog: Catalog) -> RevisionE
         catalog: the catalog before the first statement.
     """
     found = RevisionEffects()
+    before_it = without_identity(catalog)
     transaction: Transaction = []
     is_outside = False
     for each in written:
@@ -71,11 +79,13 @@ def analyze(written: Iterable[RevisionStatement], catalog: Catalog) -> RevisionE
             if effects is None:
                 found.unknown.append(statement.sql)
             found.losses += _losses_of(statement, catalog)
+            found.replication += notes_on(statement, catalog)
             if each.is_safe and " SET NOT NULL" in statement.text:
                 # set_not_null_concurrently has validated a check, so Postgres skips the table scan.
                 effects = [effect._replace(work=None) for effect in effects or ()]
             before = dict(catalog.tables)
             apply_statement(statement, catalog)
+            apply_identity(statement, catalog)
             tables = {**catalog.tables, **before}  # including created and dropped tables
             transaction.append(
                 [(effect, tables.get(effect.table) or Table()) for effect in effects or ()]
@@ -84,7 +94,23 @@ def analyze(written: Iterable[RevisionStatement], catalog: Catalog) -> RevisionE
                 _add_locks(found, transaction)
                 transaction = []
     _add_locks(found, transaction)
+    found.replication += notes_on_identity(catalog, without_identity(catalog) - before_it)
+    found.replication += _locks_on_standbys(found, catalog)
     return found
+
+
+def _locks_on_standbys(found: RevisionEffects, catalog: Catalog) -> Iterator[str]:
+    tables = [
+        catalog.shown(lock.table)
+        for lock in found.locks.values()
+        if lock.mode == LockMode.ACCESS_EXCLUSIVE and not lock.facts.is_new
+    ]
+    if catalog.standbys and tables:
+        yield (
+            f"{catalog.standbys} standby{'' if catalog.standbys == 1 else 's'}: the ACCESS EXCLUSIVE "
+            f"lock on {', '.join(tables)} is taken there too. While a query reads the table there, new "
+            "ones wait, up to max_standby_streaming_delay. Then it is cancelled"
+        )
 
 
 def _add_locks(found: RevisionEffects, transaction: Transaction) -> None:

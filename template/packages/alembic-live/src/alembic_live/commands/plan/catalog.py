@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
+from alembic_live.commands.plan.publications import Publication
 from alembic_live.printable import one_line
 from alembic_live.sql.statements import (
     NAMES,
@@ -47,6 +48,9 @@ class Table:
     is_new: bool = False  # the plan creates it
     columns: dict[str, str] = field(default_factory=dict)  # the type of each
     added: set[str] = field(default_factory=set)  # columns that the plan adds
+    primary_key: str | None = None  # the name of the constraint
+    has_identity: bool | None = None  # a replica identity; None is unknown
+    loses_identity: bool = False  # the plan leaves it without one
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Catalog:
     enums: dict[Name, list[str]] = field(default_factory=dict)
     functions: dict[str, bool] = field(default_factory=dict)  # whether each is volatile
     domains: set[str] = field(default_factory=set)
+    publications: list[Publication] = field(default_factory=list)
+    standbys: int = 0  # that are connected
 
     def full_name(self, name: Name) -> Name:
         """The name with its schema."""

@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, Connection, Row, Text, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_live.commands.plan.catalog import Catalog, ForeignKey, Table
+from alembic_live.commands.plan.publications import read_publications
 from alembic_live.postgres.explanations import sqlstate
 from alembic_live.sql.statements import Name
 
@@ -71,6 +72,23 @@ SELECT n.nspname AS schema, c.relname AS name, a.attname AS column,
     format_type(a.atttypid, a.atttypmod) AS type
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = ANY(:names) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+_IDENTITIES = """
+SELECT n.nspname AS schema, c.relname AS name, k.conname AS primary_key,
+    CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false WHEN 'd' THEN k.oid IS NOT NULL
+        ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident)
+    END AS has_identity
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+WHERE c.relname = ANY(:names) AND c.relkind IN ('r', 'p')
+"""
+
+# Walsenders of logical replication, and of a backup, replay nothing.
+_STANDBYS = """
+SELECT count(*) FROM pg_stat_replication r
+WHERE r.state IS DISTINCT FROM 'backup' AND NOT EXISTS (
+    SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
 """
 
 _KEYS = (
@@ -139,6 +157,11 @@ def read_catalog(connection: Connection, names: Iterable[str]) -> Catalog:
     for row in _rows(connection, _COLUMNS, words):
         if table := catalog.tables.get(Name(row.schema, row.name)):
             table.columns[row.column] = row.type
+    for row in _rows(connection, _IDENTITIES, words):
+        if table := catalog.tables.get(Name(row.schema, row.name)):
+            table.primary_key, table.has_identity = row.primary_key, row.has_identity
+    catalog.publications = read_publications(connection)
+    catalog.standbys = connection.exec_driver_sql(_STANDBYS).scalar_one()
     for row in _rows(connection, _KEYS, words):
         catalog.keys.append(
             ForeignKey(

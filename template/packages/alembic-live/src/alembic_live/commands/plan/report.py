@@ -90,6 +90,7 @@ def _sections(project: Project, catalog: Catalog, step: Step) -> Iterator[str]:
         ],
         "Locks": [_describe_lock(catalog, lock) for lock in step.effects.locks.values()],
         "Lost": [_describe_loss(loss) for loss in step.effects.losses],
+        "Replication": step.effects.replication,
         "No way back": [] if (reason := _why_irreversible(step)) is None else [reason],
         "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
     }
@@ -144,6 +145,7 @@ def _step_object(project: Project, catalog: Catalog, step: Step) -> dict[str, An
         ],
         "unknown": [_on_one_line(sql) for sql in step.effects.unknown],
         "losses": [loss._asdict() for loss in step.effects.losses],
+        "replication": step.effects.replication,
         "findings": [
             {
                 "rule": each.rule,
