@@ -37,6 +37,7 @@ def _nothing() -> None:
     pass
 
 
+format_text: Callable[[str], str] = str  # `terminal` replaces it
 _report: Callable[[], str] = _say_nothing_applied
 _restore: Callable[[], None] = _nothing
 
@@ -147,5 +148,5 @@ def _end(number: int) -> NoReturn:
     report = within(REPORT, _report) or ""
     text = f"Stopped by {signal.Signals(number).name}. {report}".rstrip()
     within(FLUSH, sys.stdout.flush)
-    os.write(2, f"{text}\n".encode())  # sys.stderr may be locked by the main thread
+    os.write(2, f"{format_text(text)}\n".encode())  # sys.stderr may be locked by the main thread
     os._exit(128 + number)

@@ -48,6 +48,7 @@ from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
 from alembic_live.runtime.blockers import Blockers, named_waits
+from alembic_live.runtime.events import step_in_records
 from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
@@ -185,6 +186,7 @@ def _run_with_guards(
         retried_statements(connection, retries),
         simple_queries(connection),
         transaction.kept(pending.steps),
+        step_in_records(pending),
     ):
         _run(connection, transaction, retries)
         pending.require_done()

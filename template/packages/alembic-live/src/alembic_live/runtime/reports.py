@@ -7,6 +7,7 @@ import time
 
 from alembic_live.postgres.waits import Activity, Wait
 from alembic_live.printable import one_line
+from alembic_live.runtime.events import event
 from alembic_live.terminal import bar, clear_progress, show_progress, shows_progress
 
 log = logging.getLogger("alembic.migrations")
@@ -28,10 +29,14 @@ class Reports:
         """A statement waits, for so many seconds."""
         is_new = wait.what != self._said
         if self._is_due(wait.what):
+            extra = event(
+                "waiting", seconds=round(seconds, 3), what=wait.what, holders=wait.holders,
+                remedy=wait.remedy,
+            )  # fmt: skip
             if is_new:
-                log.info("Waiting for %s", wait)
+                log.info("Waiting for %s", wait, extra=extra)
             else:
-                log.info("Still waiting after %.0f s for %s", seconds, wait)
+                log.info("Still waiting after %.0f s for %s", seconds, wait, extra=extra)
 
     def working(self, seconds: float, sql: str, activity: Activity) -> None:
         """A statement works, since so many seconds."""
@@ -41,14 +46,21 @@ class Reports:
             show_progress(f"{shown}{seconds:.0f} s, {activity or 'running'}: {in_short(sql)}")
         elif seconds >= SAY_EVERY and self._is_due(sql):
             done = str(activity) or "Postgres does not count its progress"
-            log.info("Running for %.0f s, %s: %s", seconds, done, in_short(sql))
+            statement = in_short(sql)
+            extra = event(
+                "running", seconds=round(seconds, 3), statement=statement, progress=done,
+                share=activity.progress and activity.progress.share,
+            )  # fmt: skip
+            log.info("Running for %.0f s, %s: %s", seconds, done, statement, extra=extra)
 
     def executed(self, seconds: float, sql: str) -> None:
         """A statement has ended."""
         clear_progress()
         level = logging.INFO if seconds >= LONG else logging.DEBUG
         if log.isEnabledFor(level):
-            log.log(level, "Executed in %.2f s: %s", seconds, in_short(sql))
+            statement = in_short(sql)
+            extra = event("executed", seconds=round(seconds, 3), statement=statement)
+            log.log(level, "Executed in %.2f s: %s", seconds, statement, extra=extra)
 
     def _is_due(self, what: str) -> bool:
         now = time.monotonic()
