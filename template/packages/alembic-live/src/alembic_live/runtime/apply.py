@@ -171,7 +171,7 @@ def _run_with_guards(
     connection = migration.connection
     assert connection is not None
     limits = project.limits
-    blockers = Blockers(connection, pid, lock_wait=limits.lock_wait)
+    blockers = Blockers(connection, pid, lock_wait=limits.lock_wait, pending=pending)
     settings = (project.setting("lock_wait"), project.setting("lock_retries"))
     retries = Retries(connection, blockers, limits.lock_retries + 1, wait, settings)
     context.config.attributes[RETRIES] = retries  # for `operations`

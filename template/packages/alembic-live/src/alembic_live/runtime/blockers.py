@@ -19,12 +19,15 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from alembic_live.internals.alembic import is_revision_step
 from alembic_live.internals.sqlalchemy import with_own_pool
 from alembic_live.postgres.connection import is_autocommit, listening, with_connection
 from alembic_live.postgres.explanations import reason_of, sqlstate
 from alembic_live.postgres.pooler import announced_pid
 from alembic_live.postgres.waits import Activity, Wait, look_at
 from alembic_live.postgres.watchdog import limited
+from alembic_live.printable import one_line
+from alembic_live.runtime.pending import PendingSteps
 from alembic_live.runtime.reports import REDRAW_EVERY, Reports
 from alembic_live.sql.statement_kinds import is_concurrent
 from alembic_live.terminal import clear_progress, shows_progress
@@ -33,6 +36,7 @@ log = logging.getLogger("alembic.migrations")
 
 LOOK_AFTER = 0.5  # seconds at most until the first look at a statement
 SHORT = 0.1  # seconds: there is no look at a statement that takes less
+SHORT_ENOUGH = 2.0  # seconds: a statement that takes less is counted, and gets no report of its own
 LOOK_EVERY = 0.05  # seconds between two checks of the clock
 MOST_BETWEEN = 5.0  # seconds between two looks at a statement
 CONNECT_AGAIN, AT_MOST = 1.0, 30.0  # seconds until a second connection is tried again; it doubles
@@ -78,13 +82,24 @@ class Blockers:
     time that is spent waiting for a lock counts.
     """
 
-    def __init__(self, connection: Connection, pid: int, *, lock_wait: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        pid: int,
+        *,
+        lock_wait: float,
+        pending: PendingSteps | None = None,
+    ) -> None:
         """
         Args:
             connection: the connection to watch.
             pid: the process id of its session.
             lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
+            pending: has the revision in progress.
         """
+        self._pending = pending
+        self._step: Any = None  # the revision whose statements are counted
+        self._count = 0
         self._connection, self._pid, self._lock_wait = connection, pid, lock_wait
         self._patience = min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
         self._engine = with_own_pool(connection.engine)
@@ -125,6 +140,9 @@ class Blockers:
         is_outside = is_autocommit(self._connection)
         if is_outside:  # the statement is a transaction
             self._forget()
+        if self._pending and self._pending.current is not self._step:
+            self._step, self._count = self._pending.current, 0
+        self._count += 1
         self._has_own_limit |= bool(SETS_LIMIT.match(sql))
         self._statement = Watched(sql, time.monotonic(), is_outside and is_concurrent(sql))
 
@@ -185,6 +203,7 @@ class Blockers:
     def _watch(self) -> None:
         pause = CONNECT_AGAIN
         while not self._done.wait(LOOK_EVERY):
+            self._report_revision()
             if watched := self._due():
                 watched.looked = time.monotonic()
                 try:
@@ -193,8 +212,23 @@ class Blockers:
                     if not self._is_blind and not self._done.is_set():
                         self._is_blind = True
                         log.warning(BLIND, error)
-                    self._done.wait(pause)
+                    self._wait_blindly(pause)
                     pause = min(2 * pause, AT_MOST)
+
+    def _wait_blindly(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._done.wait(LOOK_EVERY):
+            if watched := self._statement:
+                self._reports.working(time.monotonic() - watched.began, watched.sql, None)
+            self._report_revision()
+
+    def _report_revision(self) -> None:
+        """Report on a revision whose statements are too short for a look at each."""
+        now, watched, pending = time.monotonic(), self._statement, self._pending
+        is_long = watched is not None and now - watched.began >= SHORT_ENOUGH
+        if pending and not is_long and is_revision_step(pending.current):
+            name = one_line(pending.current.revision.revision)
+            self._reports.running(now - pending.began, name, self._count)
 
     def _look_until_done(self, connection: Connection) -> None:
         # A transaction would have a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
@@ -204,6 +238,7 @@ class Blockers:
             if watched := self._due():
                 watched.looked = time.monotonic()
                 self._look(connection, watched)
+            self._report_revision()
             if self._done.wait(LOOK_EVERY):
                 return
 

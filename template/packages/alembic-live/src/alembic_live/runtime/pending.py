@@ -26,12 +26,14 @@ class PendingSteps:
         steps: the steps to take.
         done: the steps that are committed.
         current: the step in progress.
+        began: when it began, by time.monotonic().
     """
 
     def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
         self.steps = list(steps)
         self.done: list[Any] = []
         self.current: Any = None
+        self.began = 0.0
         self._cancelled = cancelled
 
     def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
@@ -39,11 +41,10 @@ class PendingSteps:
         assert migration.connection is not None
         while self.steps:
             pause(migration.connection, 0, self._cancelled)
-            began = time.monotonic()
-            self.current = self.steps[0]
+            self.current, self.began = self.steps[0], time.monotonic()
             yield self.current
             self.done.append(step := self.steps.pop(0))
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - self.began
             extra = event("finished", seconds=round(seconds, 3))
             log.info("Finished %s in %.2f s", step, seconds, extra=extra)
             self.current = None
@@ -62,7 +63,7 @@ class PendingSteps:
         taken = 0
         while self.steps:
             pause(migration.connection, 0, self._cancelled)
-            self.current = self.steps[taken]
+            self.current, self.began = self.steps[taken], time.monotonic()
             yield self.current
             taken += 1
             if transaction.is_split or taken in (BATCH, len(self.steps)):
