@@ -36,7 +36,7 @@ log = logging.getLogger("alembic.migrations")
 
 LOOK_AFTER = 0.5  # seconds at most until the first look at a statement
 SHORT = 0.1  # seconds: there is no look at a statement that takes less
-SHORT_ENOUGH = 2.0  # seconds: a statement that takes less is counted, and gets no report of its own
+SHORT_ENOUGH = 2.0  # seconds: a statement that takes less is counted, and has no report
 LOOK_EVERY = 0.05  # seconds between two checks of the clock
 MOST_BETWEEN = 5.0  # seconds between two looks at a statement
 CONNECT_AGAIN, AT_MOST = 1.0, 30.0  # seconds until a second connection is tried again; it doubles
