@@ -5,7 +5,8 @@ An upgrade has these guards, each in a module of its name:
 - Settings of the session (`session`): the server notices a killed client, and timeouts of the role
   do not apply.
 - The migration lock (`lock`).
-- Limits on each statement (`timeouts`), and on all waits of a transaction together (`blockers`).
+- Limits on each statement (`timeouts`), and on all waits of a transaction together (`wait_limit`).
+- Who blocks a statement, and how far it is (`blockers`, `named_waits`, `reports`).
 - Retries of a revision (`retries`), of a statement in an autocommit_block (`autocommit`), and of a
   concurrent operation (`operations.non_transactional.with_retries`).
 - The refusal of a statement that would end the revision's transaction (`revision_transaction`).
@@ -47,9 +48,10 @@ from alembic_live.postgres.connection import pause
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
-from alembic_live.runtime.blockers import Blockers, named_waits
+from alembic_live.runtime.blockers import Blockers
 from alembic_live.runtime.events import step_in_records
 from alembic_live.runtime.explanations import explain_driver_error
+from alembic_live.runtime.named_waits import named_waits
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
 from alembic_live.runtime.program import command_of, may_write
