@@ -30,6 +30,7 @@ What an output shows as an example matches other values too:
   page is the same id in the run, in commands too.
 - The port after 127.0.0.1, the time in a revision's file name, a number of seconds and the version
   of Postgres may be others.
+- The time at the start of a log entry is left out.
 - White space may be other white space, so a page may wrap a long line.
 """
 
@@ -81,6 +82,8 @@ OMITTED = re.compile(
     r"|(Using CPython|Creating virtual environment|Resolved|Prepared|Installed|Uninstalled|Audited) "
     r"|Installed \d+ package| *(Building|Built|Downloading|Downloaded) | *[+~-] [\w-]+=="
 )
+# Pages leave out the time at the start of a log entry.
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ")
 
 
 class PageError(AssertionError):
@@ -178,7 +181,8 @@ class Examples:
 def printed(output: str) -> str:
     """What a page shows of an output."""
     lines = (line.rstrip() for line in output.splitlines())
-    return "\n".join(line for line in lines if not OMITTED.match(line))
+    without_times = (TIME.sub("", line) for line in lines)
+    return "\n".join(line for line in without_times if not OMITTED.match(line))
 
 
 Words = list[tuple[str, str]]

@@ -124,6 +124,8 @@ def test_lines_that_pages_leave_out() -> None:
     lines = [
         "INFO  [alembic.runtime.migration] Context impl PostgresqlImpl.",
         "a",
+        "2026-11-28T03:10:42+0000 INFO  [alembic.runtime.migration] Will assume transactional DDL.",
+        "2026-11-28T03:10:42+0000 INFO  [alembic.migrations] Finished",
         "Installed 3 packages in 1ms",
     ]
-    assert printed("\n".join(lines)) == "a"
+    assert printed("\n".join(lines)) == "a\nINFO  [alembic.migrations] Finished"

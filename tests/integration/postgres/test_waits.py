@@ -190,7 +190,7 @@ def test_the_advisory_lock_of_another_tool(database: Database) -> None:
         holder.execute("SELECT pg_advisory_unlock(77)")
         thread.join()
     assert f"older transactions, held by pid {second} (flyway 2, " in text
-    assert f"), which waits for an advisory lock of pid {first} (flyway, " in text
+    assert f", waiting for an advisory lock of pid {first} (flyway, " in text
     assert f"SELECT pg_terminate_backend({first});" in text  # the root, and not the one that waits
     database.query("DROP INDEX i")
 

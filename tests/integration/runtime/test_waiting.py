@@ -239,3 +239,17 @@ def test_the_progress_of_a_long_statement(project: Project, database: Database) 
     assert "Running for" not in text
     assert re.search(rf"\r\x1b\[K1 s, {re.escape(sleeps)}\r\x1b\[K", text)
     assert re.search(r"\x1b\[KINFO  \[alembic.migrations\] Executed in 2.2", text)
+
+
+def test_a_revision_of_many_short_statements(project: Project, database: Database) -> None:
+    write(project, *(["SELECT pg_sleep(0.05)"] * 40))
+    edit(project.library / "runtime" / "reports.py", "SAY_EVERY = 5.0", "SAY_EVERY = 0.8")
+    found = re.findall(
+        r"Revision by_hand runs for \d s: (\d+) statements", said(project.db("migrate"))
+    )
+    assert 5 < int(found[0]) < 40
+    project.alembic("stamp", "base")
+    text, code = on_a_terminal(project, ["db", "migrate"], [])
+    assert code == 0
+    assert re.search(r"\r\x1b\[K\d s, \d+ statements: revision by_hand\r\x1b\[K", text)
+    del database

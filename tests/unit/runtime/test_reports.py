@@ -40,10 +40,12 @@ def test_work_is_said_after_some_seconds(caplog: pytest.LogCaptureFixture) -> No
     report.working(6.1, "CREATE INDEX i", HALF)
     report.working(5.1, SECRET, Activity(None, ""))
     report.working(5.1, "SELECT 1", Activity(None, "for the disk (IO: WalSync)"))
+    report.working(5.1, "SELECT 2", None)
     assert caplog.messages == [
         "Running for 5 s, building index, 50% (1,300 of 2,600 blocks): CREATE INDEX i",
         "Running for 5 s, Postgres does not count its progress: ALTER ROLE app PASSWORD '…'",
         "Running for 5 s, waits for the disk (IO: WalSync): SELECT 1",
+        "Running for 5 s, no second connection to ask: SELECT 2",
     ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alembic_live.project import Project as Project
     from alembic_live.project import load_project as load_project
     from alembic_live.runtime.environment import run_migrations as run_migrations
+    from alembic_live.runtime.logs import JsonFormatter as JsonFormatter
     from alembic_live.runtime.program import run_command as run_command
     from alembic_live.runtime.program import upgrade_to_head as upgrade_to_head
     from alembic_live.sessions import ReadOnlySession as ReadOnlySession
@@ -30,6 +31,7 @@ _MODULES = {
     "Address": "address",
     "ConfigurationError": "errors",
     "DatabaseSettings": "settings",
+    "JsonFormatter": "runtime.logs",
     "Limits": "limits",
     "Project": "project",
     "ReadOnlyError": "errors",
@@ -47,6 +49,7 @@ __all__ = [
     "Address",
     "ConfigurationError",
     "DatabaseSettings",
+    "JsonFormatter",
     "Limits",
     "Project",
     "ReadOnlyError",

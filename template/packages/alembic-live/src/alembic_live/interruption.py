@@ -39,6 +39,7 @@ def _nothing() -> None:
     pass
 
 
+format_text: Callable[[str], str] = str  # `terminal` replaces it
 _report: Callable[[], str] = _say_nothing_applied
 _restore: Callable[[], None] = _nothing
 
@@ -159,5 +160,7 @@ def _end(number: int) -> NoReturn:
     text = f"Stopped by {signal.Signals(number).name}. {report}".rstrip()
     within(FLUSH, sys.stdout.flush)
     with suppress(OSError):  # the terminal may be gone, and the reader of a pipe
-        os.write(2, f"{text}\n".encode())  # sys.stderr may be locked by the main thread
+        os.write(
+            2, f"{format_text(text)}\n".encode()
+        )  # sys.stderr may be locked by the main thread
     os._exit(128 + number)

@@ -85,6 +85,11 @@ def as_json(value: Any) -> str:
     return _IN_TEXT.sub(_escape_in_json, json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def as_json_line(value: Any) -> str:
+    """The value as JSON on one line. What JSON does not know is written as text."""
+    return _IN_A_LINE.sub(_escape_in_json, json.dumps(value, ensure_ascii=False, default=str))
+
+
 def _escape(found: re.Match[str]) -> str:
     character = found.group()
     return _ESCAPES.get(character) or character.encode("unicode-escape").decode("ascii")

@@ -4,15 +4,19 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from typing import TextIO
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TextIO
 
-from alembic_live.printable import as_typed, one_line, printable
+from alembic_live import interruption
+from alembic_live.printable import as_json_line, as_typed, one_line, printable
 
 CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 
 _quiet = False
+_is_json = False
 _may_show_progress = False
 _has_progress = False  # whether the last line is a line of progress
 _data: TextIO | None = None  # stdout, inside of `only_data_on_stdout`
@@ -59,7 +63,39 @@ def tell(text: str) -> None:
     """Print a message for people, on stderr: stdout is for data."""
     if not _quiet:
         clear_progress()
-        print(printable(as_typed(text)), file=sys.stderr)
+        print(_message("INFO", text), file=sys.stderr)
+
+
+def tell_failure(text: str, details: Mapping[str, Any]) -> None:
+    """Print an error on stderr.
+
+    Args:
+        text: a sentence.
+        details: for JSON.
+    """
+    clear_progress()
+    words = text if _is_json else f"FAILED: {text}"
+    print(_message("ERROR", words, details), file=sys.stderr)
+
+
+def writes_json() -> bool:
+    """Whether messages are JSON."""
+    return _is_json
+
+
+def write_json() -> None:
+    """Print messages as JSON, as `JsonFormatter` does with the entries of the log."""
+    global _is_json
+    _is_json = True
+    interruption.format_text = partial(_message, "WARNING", details={"event": "stopped"})
+
+
+def _message(level: str, text: str, details: Mapping[str, Any] = {}) -> str:
+    text = printable(as_typed(text))
+    if not _is_json:
+        return text
+    entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level}
+    return as_json_line(entry | {"logger": "alembic_live", "message": text} | dict(details))
 
 
 def show(text: str) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from configparser import InterpolationError, ParsingError
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 from alembic_live.alembic_ini import (
     add_to_path,
     find_config_file,
-    find_folders,
     installed_config_files,
     why_unreadable,
 )
@@ -49,7 +49,9 @@ COMMANDS = {
 
 DEVELOPMENT = ("dotenv", "psutil", "pytest")  # modules that the extra `dev` brings
 
-OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x")
+LOG_FORMATS = ("text", "json")
+
+OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x", "--log-format")
 
 
 def main() -> None:
@@ -87,7 +89,7 @@ def run(words: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     command = _command_in(words)
     if command is not None and command not in COMMANDS:
-        return _run_alembic(words)
+        return _run_alembic(*_without_log_format(words))
     with _failures(wants_traceback="--raiseerr" in words):
         parser = _parser(command)
         arguments = parser.parse_args(words)
@@ -99,10 +101,12 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    from alembic_live.terminal import be_quiet, only_data_on_stdout
+    from alembic_live.terminal import be_quiet, only_data_on_stdout, write_json
 
     if arguments.quiet:
         be_quiet()
+    if arguments.log_format == "json":
+        write_json()
     config_file = _config_file(arguments.config, getattr(arguments, "revision_file", None))
     module: ModuleType = arguments.module
     if hasattr(module, "run_in"):
@@ -128,6 +132,7 @@ def _parser(command: str | None) -> ArgumentParser:
         "folder or above it, or that of the installed service.",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="Do not print messages.")
+    _add_log_format(parser)
     parser.add_argument("--raiseerr", action="store_true", help="Show a traceback for every error.")
     parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -140,6 +145,32 @@ def _parser(command: str | None) -> ArgumentParser:
             module.add_arguments(one)
             one.set_defaults(module=module)
     return parser
+
+
+def _add_log_format(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--log-format",
+        choices=LOG_FORMATS,
+        default="text",
+        help="Log as text, or each entry as JSON on one line.",
+    )
+
+
+def _without_log_format(words: Sequence[str]) -> tuple[list[str], str]:
+    """The words for Alembic, which has no such option, and the format."""
+    rest: list[str] = []
+    own: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--log-format":
+            own += [word, *islice(waiting, 1)]
+        elif word.startswith("--log-format="):
+            own.append(word)
+        else:
+            rest.append(word)
+    parser = ArgumentParser(prog="db", add_help=False)
+    _add_log_format(parser)
+    return rest, parser.parse_args(own).log_format
 
 
 class _Version(str):
@@ -212,15 +243,13 @@ def _installed_config_file(folder: Path) -> Path:
     )
 
 
-def _run_alembic(words: Sequence[str]) -> int:
+def _run_alembic(words: Sequence[str], log_format: str) -> int:
     """Run one of Alembic's commands. Errors go to stderr."""
-    from alembic.config import CommandLine, Config
+    from alembic_live.commands.command_line import run_alembic
+    from alembic_live.terminal import write_json
 
-    class _CommandLine(CommandLine):
-        def run_cmd(self, config: Config, options: Namespace) -> None:
-            find_folders(config)
-            super().run_cmd(config, options)
-
+    if log_format == "json":
+        write_json()
     wants_traceback = "--raiseerr" in words
     named = _named_in(words)
     config_file = None
@@ -230,7 +259,7 @@ def _run_alembic(words: Sequence[str]) -> int:
             add_to_path(config_file)  # Alembic itself takes the current folder
             words = words if named else [*_options(config_file), *words]
         try:
-            _CommandLine(prog="db").main(["--raiseerr", *words])
+            run_alembic(words, log_format)
         except Exception as error:
             if config_file:
                 _explain_with_the_history(config_file, _command_in(words), error)
@@ -282,13 +311,10 @@ def _failures(*, wants_traceback: bool) -> Iterator[None]:
         text = None if wants_traceback else _sentence(error)
         if text is None:
             raise
-        _fail(text)
+        from alembic_live.runtime.events import event, failure_of
+        from alembic_live.terminal import tell_failure
 
-
-def _fail(text: str) -> None:
-    from alembic_live.printable import as_typed, printable
-
-    print(printable(as_typed(f"FAILED: {text}")), file=sys.stderr)
+        tell_failure(text, event("failed", **failure_of(error)))
 
 
 def _sentence(error: Exception) -> str | None:

@@ -14,15 +14,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run_in(config_file: Path, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
-    del arguments
     if is_at_head(config_file):
         tell("The database is at the newest revision: nothing to do.")
         return 0
-    from alembic.config import CommandLine
-
     from alembic_live.alembic_ini import add_to_path, target_in
+    from alembic_live.commands.command_line import run_alembic
 
     add_to_path(config_file)  # Alembic itself takes the current folder
     target = target_in(config_file)
-    CommandLine(prog="db").main(["--raiseerr", "--config", str(config_file), "upgrade", target])
+    quiet = ["--quiet"] if arguments.quiet else []
+    words = [*quiet, "--config", str(config_file), "upgrade", target]
+    run_alembic(words, arguments.log_format)
     return 0

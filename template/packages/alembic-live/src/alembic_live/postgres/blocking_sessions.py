@@ -86,7 +86,7 @@ def blocking(connection: Connection, pid: int) -> Blocking | None:
     def held_by(waiter: int) -> list[str]:
         """What blocks a session. A prepared transaction has the process id 0."""
         own = {pair.pid for pair in pairs if pair.waiter == waiter}
-        named = [_session(row) + further(row.pid) for row in sessions if row.pid in own]
+        named = [_session(row, further(row.pid)) for row in sessions if row.pid in own]
         transactions = [described(row) for row in prepared if row.waiter == waiter]
         if 0 in own:
             named += dict.fromkeys(transactions or ["a prepared transaction"])
@@ -100,7 +100,7 @@ def blocking(connection: Connection, pid: int) -> Blocking | None:
             return ""
         passed.add(waiter)
         lock = "an advisory lock of " if "advisory" in locks else ""
-        return f", which waits for {lock}{', '.join(held_by(waiter))}"
+        return f"waiting for {lock}{', '.join(held_by(waiter))}"
 
     passed = {pid}
     roots = [row for row in sessions if row.pid not in waiters]
@@ -122,15 +122,13 @@ def _pairs(connection: Connection, pid: int) -> list[Row[Any]]:
     return pairs
 
 
-def _session(row: Row[Any]) -> str:
+def _session(row: Row[Any], further: str) -> str:
     if row.is_of_the_server:
         parts = [_server_process(row)]
     else:
-        parts = [one_line(row.name or "without a name", LONGEST_NAME)]
+        parts = [_name_of(row)]
         if row.task:
             parts.append(row.task)
-        if row.subscription:
-            parts.append(f"subscription {one_line(identifier(row.subscription), LONGEST_NAME)}")
         if not row.state:
             parts.append(f"of role {one_line(identifier(row.role), LONGEST_NAME)}")
         parts.append(one_line(row.state or "state hidden", LONGEST_NAME))
@@ -138,7 +136,15 @@ def _session(row: Row[Any]) -> str:
         parts.append("at its COMMIT, which waits for a synchronous standby")
     if row.age is not None:
         parts.append(f"for {row.age:.0f} s")
+    if further:
+        parts.append(further)
     return f"pid {int(row.pid)} ({', '.join(parts)})"
+
+
+def _name_of(row: Row[Any]) -> str:
+    if row.subscription:
+        return f"subscription {one_line(identifier(row.subscription), LONGEST_NAME)}"
+    return one_line(row.name or "without a name", LONGEST_NAME)
 
 
 def _server_process(row: Row[Any]) -> str:

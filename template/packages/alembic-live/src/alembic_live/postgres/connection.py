@@ -1,6 +1,7 @@
 """Connections through sync and async drivers, with or without a running event loop."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +21,12 @@ from alembic_live.internals.sqlalchemy import (
     wait_for,
     with_own_pool,
 )
-from alembic_live.postgres.explanations import explain_connection_error, is_full
+from alembic_live.postgres.explanations import explain_connection_error, is_full, reason_of
 from alembic_live.postgres.remedies import ORIGIN
 from alembic_live.postgres.session_start import start_sessions, start_transactions
 from alembic_live.postgres.watchdog import limited_connecting
+
+log = logging.getLogger("alembic.migrations")
 
 Result = TypeVar("Result")
 
@@ -172,12 +175,14 @@ def _connect(engine: Engine, pauses: Sequence[float]) -> Connection:
     """Connect. The limit of a role or a database may be one, and a session that has just ended, or
     whose client was killed, counts for a moment longer.
     """
-    for pause in pauses:
+    for number, pause in enumerate(pauses):
         try:
             return engine.connect()
         except connecting_errors(engine) as error:
             if not is_full(error):
                 raise
+            if number == 1:
+                log.info("Waiting for a free connection: %s.", reason_of(error))
             time.sleep(pause)
     return engine.connect()
 

@@ -5,7 +5,8 @@ An upgrade has these guards, each in a module of its name:
 - Settings of the session (`session`): the server notices a killed client, and timeouts of the role
   do not apply.
 - The migration lock (`lock`).
-- Limits on each statement (`timeouts`), and on all waits of a transaction together (`blockers`).
+- Limits on each statement (`timeouts`), and on all waits of a transaction together (`wait_limit`).
+- Who blocks a statement, and how far it is (`blockers`, `named_waits`, `reports`).
 - Retries of a revision (`retries`), of a statement in an autocommit_block (`autocommit`), and of a
   concurrent operation (`operations.non_transactional.with_retries`).
 - The refusal of a statement that would end the revision's transaction (`revision_transaction`).
@@ -48,9 +49,11 @@ from alembic_live.postgres.dump import VersionTable
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
-from alembic_live.runtime.blockers import Blockers, named_waits
+from alembic_live.runtime.blockers import Blockers
 from alembic_live.runtime.copies import Copies
+from alembic_live.runtime.events import step_in_records
 from alembic_live.runtime.explanations import explain_driver_error
+from alembic_live.runtime.named_waits import named_waits
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
 from alembic_live.runtime.program import command_of, may_write
@@ -173,7 +176,7 @@ def _run_with_guards(
     connection = migration.connection
     assert connection is not None
     limits = project.limits
-    blockers = Blockers(connection, pid, lock_wait=limits.lock_wait)
+    blockers = Blockers(connection, pid, lock_wait=limits.lock_wait, pending=pending)
     settings = (project.setting("lock_wait"), project.setting("lock_retries"))
     retries = Retries(connection, blockers, limits.lock_retries + 1, wait, settings)
     context.config.attributes[RETRIES] = retries  # for `operations`
@@ -188,6 +191,7 @@ def _run_with_guards(
         retried_statements(connection, retries),
         simple_queries(connection),
         transaction.kept(pending.steps),
+        step_in_records(pending),
     ):
         _run(connection, transaction, retries)
         pending.require_done()

@@ -37,6 +37,8 @@ from alembic_live.postgres.explanations import (
 from alembic_live.postgres.grants import role_of
 from alembic_live.postgres.scratch_names import is_scratch
 from alembic_live.printable import as_typed, one_line, printable
+from alembic_live.runtime.events import note_failure
+from alembic_live.runtime.logs import record_failure
 from alembic_live.runtime.program import command_of
 
 # Errors of statements that cannot run in a transaction: invalid_transaction_termination (COMMIT in a
@@ -65,9 +67,12 @@ def readable_errors() -> Iterator[None]:
         with _errors_as_sentences():
             yield
     except Exception as error:
+        cause = error.__cause__ or error
+        note_failure(error, place=_place_of(cause) if isinstance(cause, Exception) else None)
         from alembic_live.runtime.tracebacks import scrub  # only errors need it
 
         scrub(error)
+        record_failure(error)
         raise
 
 

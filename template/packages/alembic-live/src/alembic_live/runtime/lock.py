@@ -21,6 +21,7 @@ from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.waits import Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
+from alembic_live.runtime.events import event
 
 log = logging.getLogger("alembic.migrations")
 
@@ -107,9 +108,11 @@ def advisory_lock(
                 f"{setting} is the number of seconds to wait."
             )
         if said is None or now - said >= SAY_EVERY:
-            log.info(
-                "Waiting for another process that migrates: %s", _described(connection, schema)
+            holder = _described(connection, schema)
+            extra = event(
+                "waiting", what="the migration lock", holders=holder, seconds=round(now - began, 3)
             )
+            log.info("Waiting for another process that migrates: %s", holder, extra=extra)
             said = now
         pause(EVERY)
     try:

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from alembic_live.postgres.connection import pause
+from alembic_live.runtime.events import event
 from alembic_live.runtime.revision_transaction import RevisionTransaction
 
 log = logging.getLogger("alembic.migrations")
@@ -24,11 +25,15 @@ class PendingSteps:
     Attributes:
         steps: the steps to take.
         done: the steps that are committed.
+        current: the step in progress.
+        began: when it began, by time.monotonic().
     """
 
     def __init__(self, steps: Sequence[Any], cancelled: threading.Event) -> None:
         self.steps = list(steps)
         self.done: list[Any] = []
+        self.current: Any = None
+        self.began = 0.0
         self._cancelled = cancelled
 
     def remaining(self, _heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
@@ -36,10 +41,13 @@ class PendingSteps:
         assert migration.connection is not None
         while self.steps:
             pause(migration.connection, 0, self._cancelled)
-            began = time.monotonic()
-            yield self.steps[0]
+            self.current, self.began = self.steps[0], time.monotonic()
+            yield self.current
             self.done.append(step := self.steps.pop(0))
-            log.info("Finished %s in %.2f s", step, time.monotonic() - began)
+            seconds = time.monotonic() - self.began
+            extra = event("finished", seconds=round(seconds, 3))
+            log.info("Finished %s in %.2f s", step, seconds, extra=extra)
+            self.current = None
 
     def in_batches(
         self, transaction: RevisionTransaction, _heads: tuple[str, ...], migration: MigrationContext
@@ -55,7 +63,8 @@ class PendingSteps:
         taken = 0
         while self.steps:
             pause(migration.connection, 0, self._cancelled)
-            yield self.steps[taken]
+            self.current, self.began = self.steps[taken], time.monotonic()
+            yield self.current
             taken += 1
             if transaction.is_split or taken in (BATCH, len(self.steps)):
                 with migration.autocommit_block():

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.postgres.explanations import sqlstate, statement_of
 from alembic_live.runtime.blockers import Blockers
+from alembic_live.runtime.events import event
 
 log = logging.getLogger("alembic.migrations")
 
@@ -79,7 +80,12 @@ class Retries:
                 seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1))
                 seconds *= random.uniform(0.75, 1)
                 reason = f"{reason} {self.blockers.remedy}".rstrip()
-                log.warning("%s Try %d of %d in %.1f s.", reason, number + 1, self.tries, seconds)
+                extra = event(
+                    "retrying", attempt=number + 1, tries=self.tries, pause=round(seconds, 3),
+                    sqlstate=sqlstate(error) or None, statement=statement_of(error, statement),
+                )  # fmt: skip
+                words = "%s Try %d of %d in %.1f s."
+                log.warning(words, reason, number + 1, self.tries, seconds, extra=extra)
                 self.pause(seconds)
 
     def is_retried(self, error: Exception) -> bool:

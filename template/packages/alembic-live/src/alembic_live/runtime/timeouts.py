@@ -1,7 +1,7 @@
 """Limits on each statement of a revision. A statement that waits for a lock on a table blocks every
 later statement on that table.
 
-`blockers` limits all waits of a transaction together.
+`wait_limit` limits all waits of a transaction together.
 """
 
 from collections.abc import Iterator

@@ -15,9 +15,9 @@ from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
 from alembic_live.project import Project
-from alembic_live.runtime.blockers import named_waits
 from alembic_live.runtime.configuration import configuration_of
 from alembic_live.runtime.lock import lock_holder
+from alembic_live.runtime.named_waits import named_waits
 from alembic_live.runtime.session import locked_session
 from alembic_live.terminal import tell
 
