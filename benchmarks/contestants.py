@@ -68,8 +68,8 @@ class Contestant:
         """Run Alembic, without uv around it, so that uv's time is in no figure."""
         self.program("alembic", *arguments)
 
-    def program(self, name: str, *arguments: str) -> None:
-        """Run a program of the virtual environment; what it printed is shown where it fails."""
+    def program(self, name: str, *arguments: str) -> str:
+        """Run a program of the virtual environment and return its output, which is shown if it fails."""
         done = subprocess.run(
             (self.programs / name, *arguments),
             cwd=self.folder,
@@ -82,6 +82,7 @@ class Contestant:
             raise SystemExit(
                 f"{done.args} exits with {done.returncode}:\n{done.stdout}{done.stderr}"
             )
+        return done.stdout
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """Start Alembic and leave it running."""

@@ -10,6 +10,7 @@ from statistics import median
 
 import isolation
 from alternately import Measured, alternately, seconds
+from concurrency import concurrency
 from contestants import Contestant, bare, ours, rendered, replace_in
 from deploys import EMPTY, campaigns, write_revisions
 from mistakes import mistakes
@@ -170,6 +171,20 @@ def wire(bench: Bench) -> Iterator[str]:
                 yield f"{f'get by primary key, {kind} session':34}{(many - few) / 10:5g} RT"
 
 
+def concurrent(bench: Bench) -> Iterator[str]:
+    """`session()` and `read_session()` beside a plain engine, with 50 and 200 tasks."""
+    template = rendered(bench.folder / "sessions", example="yes")
+    with bench.server.another("sessions") as database:
+        service = ours(template, bench.folder / "concurrent", database)
+        service.alembic("upgrade", "head")
+        for name, here, there, ratio in concurrency(service, bench.rounds):
+            verdict = "" if ratio <= 1.03 else "  missed"
+            yield (
+                f"{name:34}{here:7.2f} s   {'plain engine':14}{there:7.2f} s"
+                f"   ratio {ratio:.2f}, aim 1.03{verdict}"
+            )
+
+
 def first_minute(bench: Bench) -> Iterator[str]:
     """Rendering, and the local server: made at the first start, found at the later ones."""
     project = Project(bench.folder / "minute", "my_service")
@@ -241,13 +256,13 @@ def rows(bench: Bench) -> Iterator[str]:
 FIGURES = {
     figure.__name__: figure
     for figure in (
-        *(no_op, history, check, foreign, tests, wire, first_minute),
+        *(no_op, history, check, foreign, tests, wire, concurrent, first_minute),
         *(deploys, changes, rows, situations, mutations),
     )
 }
 
 
-def _round_trips(relay: Proxy, run: Callable[[], None]) -> int:
+def _round_trips(relay: Proxy, run: Callable[[], object]) -> int:
     before = relay.round_trips
     run()
     return relay.round_trips - before

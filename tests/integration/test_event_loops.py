@@ -110,21 +110,27 @@ def test_a_loop_that_ends_badly_leaves_no_trap(engine: AsyncEngine) -> None:
 def test_a_forked_process_leaves_the_connections_of_its_parent_alone(
     engine: AsyncEngine, loop: str
 ) -> None:
+    async def pids() -> set[int]:
+        async def pid() -> int:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT pg_sleep(0.02)"))
+                return int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+        return {*await asyncio.gather(*(pid() for _ in range(SIZE)))}
+
     parents = asyncio.new_event_loop()
-    parents.run_until_complete(use(engine))
+    before = parents.run_until_complete(pids())
     child = os.fork()
     if child == 0:
         with suppress(BaseException):
-            if loop == "same":
-                parents.run_until_complete(use(engine))
-                parents.run_until_complete(engine.dispose())
-                parents.run_until_complete(parents.shutdown_asyncgens())
-            else:
-                asyncio.run(use(engine))
-            os._exit(0)
-        os._exit(1)
+            runner = parents if loop == "same" else asyncio.new_event_loop()
+            own = runner.run_until_complete(pids())
+            runner.run_until_complete(engine.dispose())
+            runner.run_until_complete(runner.shutdown_asyncgens())
+            os._exit(len(own & before))
+        os._exit(99)
     assert os.waitpid(child, 0)[1] == 0
-    parents.run_until_complete(use(engine))
+    assert parents.run_until_complete(pids()) == before
     parents.run_until_complete(engine.dispose())
     parents.close()
 
