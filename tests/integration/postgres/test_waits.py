@@ -13,6 +13,8 @@ from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.local.cluster import Cluster, free_port
 from alembic_live.postgres.local.throwaway import new_folder, remove
 from alembic_live.postgres.waits import Activity, Wait, look_at
+from alembic_live.runtime.lock import lock_holder
+from migrating import held_lock
 from project import wait_until
 from server import Database
 from sqlalchemy import Connection
@@ -330,3 +332,18 @@ def test_progress(database: Database, statement: str, progress: str) -> None:
     assert isinstance(found, Activity)
     assert found.progress
     assert found.progress.command.split()[0] == statement.split()[0]
+
+
+def test_a_role_that_becomes_another_one_sees_its_sessions(database: Database) -> None:
+    migrator = replace(database, user="migrator", password="secret")
+    database.query("CREATE ROLE tables; GRANT tables TO migrator")
+    database.query("ALTER ROLE migrator SET role = tables")
+    try:
+        with held_lock(migrator):
+            engine = make_engine(migrator.address())
+            holder = with_connection(engine, lambda connection: lock_holder(connection, None))
+    finally:
+        database.query("ALTER ROLE migrator RESET role")
+    assert holder
+    assert holder.since
+    assert "of another role" not in str(holder)

@@ -171,8 +171,10 @@ def test_a_locked_version_table_is_named_and_waited_for(
     with database.connect() as holder, holder.transaction():
         holder.execute("LOCK alembic_version")
         held = f'"alembic_version", held by pid {holder.info.backend_pid} ('
+        began = time.monotonic()
         migrating = project.begin("db", "migrate")
         wait_for(migrating, f"Waiting for {held}")
+        assert time.monotonic() - began < 9  # the fast path waits one second
         assert f"It waited for {held}" in project.db("doctor", ok=False).stdout
         assert f"It waited for {held}" in said(project.db("status", ok=False))
     text, _ = migrating.communicate(timeout=PATIENCE)

@@ -31,7 +31,7 @@ from alembic_live.postgres.privileges import (
 )
 from alembic_live.postgres.read_only import SETTINGS, why_read_only
 from alembic_live.postgres.schemas import schema_name
-from alembic_live.postgres.waits import Wait, look_at
+from alembic_live.postgres.waits import LOGIN_ROLE, Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json, one_line
 from alembic_live.project import Project
@@ -339,6 +339,7 @@ def _lock(project: Project, connection: Connection) -> Check:
             f"{holder.silence:.0f} s and may be dead. To end it: "
             f"SELECT pg_terminate_backend({int(holder.pid)});",
         )
+    connection.execute(LOGIN_ROLE)
     found = look_at(connection, holder.pid)
     connection.rollback()
     if isinstance(found, Wait):

@@ -13,6 +13,9 @@ from alembic_live.sql.statement_kinds import is_concurrent
 
 LONGEST_NAME = 300  # characters
 
+# To the end of the transaction. The role that logs in may see its sessions; one of SET ROLE may not.
+LOGIN_ROLE = text("SELECT set_config('role', 'none', true)")
+
 # waitstart: Postgres 14 and later.
 LOCK = text(
     """

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_live.internals.sqlalchemy import begin_with
 from alembic_live.postgres.schemas import schema_name
-from alembic_live.postgres.waits import Wait, look_at
+from alembic_live.postgres.waits import LOGIN_ROLE, Wait, look_at
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import one_line
 from alembic_live.runtime.events import event
@@ -66,6 +66,7 @@ def _key(schema: str | None) -> dict[str, int]:
 def lock_holder(connection: Connection, schema: str | None) -> Holder | None:
     """The session that holds the migration lock now."""
     with limited(connection), connection.begin():
+        connection.execute(LOGIN_ROLE)
         row = connection.execute(HOLDER, _key(schema)).first()
     return Holder(*row) if row else None
 
@@ -131,6 +132,7 @@ def _described(connection: Connection, schema: str | None) -> str:
     if holder is None:
         return JUST_ENDED
     with limited(connection), connection.begin():
+        connection.execute(LOGIN_ROLE)
         found = look_at(connection, holder.pid)
     return f"{holder}. It waits for {found}" if isinstance(found, Wait) else str(holder)
 
