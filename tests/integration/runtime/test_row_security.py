@@ -129,6 +129,7 @@ def test_a_version_table_that_hides_its_rows_is_no_empty_one(
             text = said(project.run(*command, ok=False))
             assert 'row-level security policy for table "alembic_version"' in text
             assert "Traceback" not in text
+        assert 'policy for table "alembic_version"' in project.db("doctor", ok=False).stdout
 
 
 def test_a_script_has_the_same_setting(service: Project) -> None:

@@ -49,6 +49,17 @@ def test_tables_are_in_the_schema_that_is_named(
     project.alembic("downgrade", "base")
 
 
+def test_a_schema_that_is_named_is_created(new_project: NewProject, database: Database) -> None:
+    project = named(new_project(), "sales")
+    project.db("migrate")
+    assert database.query(SCHEMAS) == [("sales", "alembic_version"), ("sales", "notes")]
+    assert "nothing to do" in said(project.db("migrate"))
+    assert 'may create tables in schema "sales"' in project.db("doctor", ok=False).stdout
+    assert 'SCHEMA "sales"' in project.db("roles", "--application", "app", "--owner", "me").stdout
+    project.db("drift")
+    project.alembic("downgrade", "base")
+
+
 def test_other_schemas_stay_on_the_path(new_project: NewProject, database: Database) -> None:
     project = named(new_project())
     with search_path(database, "other, pg_catalog"):

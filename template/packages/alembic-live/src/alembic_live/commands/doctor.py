@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic_live.commands.roles import problem_with_application_role
+from alembic_live.commands.roles import problem_with_application_role, schemas_of
 from alembic_live.errors import ConfigurationError
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.heads import diverged_heads, effective_heads, newest, problem_with_heads
@@ -229,7 +229,7 @@ def _privileges(project: Project, connection: Connection) -> Iterator[Check]:
     """Nothing if the server takes no changes, whatever the privileges are."""
     if _why_read_only(connection):
         return
-    schemas = list(dict.fromkeys(map(schema_name, project.schemas)))
+    schemas = schemas_of(project)
     for schema in schemas:
         problem = problem_with_schema(connection, schema)
         user = connection.exec_driver_sql("SELECT current_user").scalar_one()
@@ -237,7 +237,9 @@ def _privileges(project: Project, connection: Connection) -> Iterator[Check]:
         ok = f'"{user}" may create tables in schema "{schema}"'
         yield Check("privileges", not problem, problem or ok)
     versions = configuration_of(project, connection).version_table
-    tables = [(schema_name(table.schema), table.name) for table in project.tables]
+    tables = [
+        (schema_name(table.schema, project.default_schema), table.name) for table in project.tables
+    ]
     if problem := problem_with_rows(connection, identifier(versions.schema, versions.name)):
         yield Check("privileges", False, problem)
     for problem in problems_with_objects(connection, tables, schemas):
@@ -313,7 +315,7 @@ def _where(connection: Connection) -> str:
 
 
 def _indexes(project: Project, connection: Connection) -> Check:
-    schemas = list(map(schema_name, project.schemas))
+    schemas = schemas_of(project)
     rows = connection.execute(INVALID_INDEXES, {"schemas": schemas}).all()
     connection.rollback()
     if rows:

@@ -137,7 +137,7 @@ def differences_from_history(
 
 def _in_project_schemas(project: Project, actual: Schema, expected: Schema) -> Schema:
     """The objects in the project's schemas. Other services may have theirs in the same database."""
-    own = {schema_name(schema) for schema in project.schemas}
+    own = {schema_name(schema, project.default_schema) for schema in project.schemas}
     created = {each.name for each in expected if each.kind == "SCHEMA"}
     schemas = {each.schema for each in expected} | created | own | {"-"}
     return {

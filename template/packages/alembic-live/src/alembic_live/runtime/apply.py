@@ -46,6 +46,7 @@ from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.interruption import ENDING, reported_by, within
 from alembic_live.postgres.connection import pause
 from alembic_live.postgres.dump import VersionTable
+from alembic_live.postgres.schemas import PUBLIC
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project
 from alembic_live.runtime.autocommit import retried_statements
@@ -83,7 +84,7 @@ def apply(project: Project) -> None:
     """
     migration = context.get_context()
     if context.is_offline_mode() or not moves_the_database(command_of(context.config)):
-        _run_without_guards(migration)
+        _run_without_guards(project, migration)
         return
 
     connection = migration.connection
@@ -109,12 +110,12 @@ def apply(project: Project) -> None:
             return
         if not purge:
             migration = configured_with(migration, pending.remaining, **{TRANSACTIONS: each})
-        create_schema(schema)
+        create_schema(schema or _own_schema(project))
         transaction = RevisionTransaction(migration)
         _run_with_guards(project, migration, transaction, pending, pid, wait)
 
 
-def _run_without_guards(migration: MigrationContext) -> None:
+def _run_without_guards(project: Project, migration: MigrationContext) -> None:
     """Run a command that writes SQL or leaves the database at its revision.
 
     Raises:
@@ -124,7 +125,7 @@ def _run_without_guards(migration: MigrationContext) -> None:
         _require_reversible(steps_of(migration, migration.get_current_heads()))
     if not may_write(context.config):
         only_read(migration)
-    create_schema(migration.version_table_schema)
+    create_schema(migration.version_table_schema or _own_schema(project))
     with context.begin_transaction():
         context.run_migrations()
 
@@ -144,7 +145,7 @@ def _run_in_batches(
         migration, partial(pending.in_batches, transaction), **{TRANSACTIONS: False}
     )
     transaction.migration = migration
-    create_schema(migration.version_table_schema)
+    create_schema(migration.version_table_schema or _own_schema(project))
     try:
         _run_with_guards(project, migration, transaction, pending, pid, wait)
     except (CommandError, DBAPIError):
@@ -306,8 +307,13 @@ def _run(connection: Connection, transaction: RevisionTransaction, retries: Retr
         raise CommandError(explain_driver_error(error)) from error
 
 
+def _own_schema(project: Project) -> str | None:
+    """The schema that alembic.ini names, unless every database has it."""
+    return project.default_schema if project.default_schema not in ("", PUBLIC) else None
+
+
 def create_schema(schema: str | None) -> None:
-    """Create the schema, if it is missing, before Alembic creates its version table in it.
+    """Create the schema of the tables, if it is missing, before Alembic creates its version table in it.
 
     CREATE SCHEMA IF NOT EXISTS needs a privilege even if the schema exists, so this looks first.
     """
