@@ -18,11 +18,14 @@ from shared import shared_folder
 
 def pytest_configure(config: pytest.Config) -> None:
     """The suite takes the same generated cases each time, its long form new ones."""
-    # Whoever starts the suite in the background has Ctrl-C ignored, and programs inherit that.
+    # Whoever starts the suite in the background, or with nohup, has these signals ignored, and
+    # programs inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    hypothesis.settings.register_profile("suite", derandomize=True)
-    if config.option.markexpr == "not full":
-        hypothesis.settings.load_profile("suite")
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    is_short = config.option.markexpr == "not full"
+    hypothesis.settings.register_profile("suite", derandomize=is_short, deadline=None)
+    hypothesis.settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers() -> int:

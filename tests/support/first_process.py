@@ -1,7 +1,6 @@
 """Programs as process number 1, as in a container: without a default action for signals."""
 
 import os
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -28,11 +27,6 @@ def refusal() -> str:
     return done.stderr.strip()
 
 
-def _mind_the_terminal() -> None:
-    """Under `nohup`, programs ignore SIGHUP."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 class Running:
     """A program that runs, as number 1 or as any other process."""
 
@@ -49,7 +43,6 @@ class Running:
             stderr=subprocess.STDOUT,
             text=True,
             env=clean_environment() | project.environ(),
-            preexec_fn=_mind_the_terminal,
         )
 
     def stop(self, number: int) -> tuple[int, str, float]:
