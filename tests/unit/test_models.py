@@ -1,5 +1,6 @@
 """Models are imported from wherever the project says, and what cannot be imported is named."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.util import CommandError
 from alembic_live import Project
+from alembic_live.interruption import SIGNALS, Stopped, stopped_by_signals
 from alembic_live.models import load_models, model_modules
 from alembic_live.other_models import left_out_models, models_not_imported
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
@@ -101,6 +103,19 @@ def test_one_that_cannot_be_imported_is_named_with_its_line(
         refused.value
     )
     assert reason.format(tmp_path / package / "broken.py") in str(refused.value)
+
+
+def test_a_signal_while_they_load_is_not_their_error(write: Write) -> None:
+    package = write(slow="import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    stopped_by_signals()
+    try:
+        with pytest.raises(Stopped) as stopped:
+            load_models(Project(metadata=MetaData(), models=package))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (stopped.value.code, stopped.value.text) == (143, "Stopped by SIGTERM.")
 
 
 @pytest.mark.filterwarnings("error")

@@ -106,12 +106,18 @@ def reported_by(report: Callable[[], str]) -> Iterator[None]:
         _report = _say_nothing
 
 
-class Stopped(SystemExit):
-    """A signal stopped the program."""
+class Stopped(KeyboardInterrupt):
+    """A signal stopped the program. It is no SystemExit: a model that ends the process is an error."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.text = f"Stopped by {signal.Signals(number).name}."
+        super().__init__()
+        self.number = number
+        self.code = 128 + number
+
+    @property
+    def text(self) -> str:
+        """A sentence for the user."""
+        return format_text(f"Stopped by {signal.Signals(self.number).name}.")
 
 
 def stopped_by_signals() -> None:

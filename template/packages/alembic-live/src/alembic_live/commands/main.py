@@ -82,7 +82,7 @@ def _say_stopped(stopped: Stopped) -> int:
     """Say it on stderr, if that still exists. Return the exit code."""
     with suppress(OSError):
         print(stopped.text, file=sys.stderr, flush=True)
-    return int(stopped.code or 0)
+    return stopped.code
 
 
 def run(words: Sequence[str]) -> int:
