@@ -19,7 +19,7 @@ from my_service.database.models.note import Note
 from my_service.database.session import read_session, session
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-rounds, sessions = int(sys.argv[1]), 600
+rounds, sessions = int(sys.argv[1]), 400
 plain_engine = create_async_engine(settings.address.url, pool_size=15, max_overflow=0)
 plain = async_sessionmaker(plain_engine, expire_on_commit=False).begin
 

@@ -12,7 +12,7 @@ import pytest
 from alembic_live import ConfigurationError, DatabaseSettings, Project, create_application_engine
 from project import wait_until
 from server import Database
-from sqlalchemy import MetaData, NullPool, text
+from sqlalchemy import MetaData, NullPool, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
@@ -159,6 +159,19 @@ def test_another_library_than_asyncio_gets_a_sentence(engine: AsyncEngine) -> No
 
     with pytest.raises(ConfigurationError, match="Sessions need asyncio"):
         connect().send(None)  # as trio does
+
+
+def test_a_listener_hears_of_each_loop(engine: AsyncEngine) -> None:
+    heard = list[int]()
+
+    async def main() -> None:
+        await use(engine, 1)
+        event.listen(engine.sync_engine, "checkout", lambda *_: heard.append(1))
+        await use(engine, 1)
+        await asyncio.to_thread(in_threads, lambda: use(engine, 1), 1)
+
+    asyncio.run(main())
+    assert heard == [1, 1]
 
 
 def test_an_engine_may_have_another_pool(database: Database, driver: str) -> None:

@@ -66,6 +66,7 @@ class PoolOfEachLoop(AsyncAdaptedQueuePool):
         self._pools = {each: own for each, own in self._pools.items() if not each.is_closed()}
         pool: Any = self.recreate()
         pool._loop = loop
+        pool.dispatch = self.dispatch  # a listener hears of each loop, also if it comes later
         self._pools[loop] = pool, _watch(pool)
         return self._pools[loop][0]
 
