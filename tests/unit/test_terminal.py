@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from alembic.util import CommandError
-from alembic_live import terminal
+from alembic_live import interruption, terminal
 
 Captured = pytest.CaptureFixture[str]
 
@@ -90,10 +90,13 @@ def test_a_line_of_progress_gives_way_to_other_messages(monkeypatch: pytest.Monk
     monkeypatch.setattr(terminal, "_may_show_progress", False)
     monkeypatch.setenv("COLUMNS", "80")
     seen = at_a_terminal(monkeypatch, "")
+    monkeypatch.setattr(interruption, "format_text", str)
     terminal.show_progress("unseen")
     terminal.allow_progress()
+    assert interruption.format_text("Stopped.") == "Stopped."
     terminal.show_progress("one\n")
     terminal.show_progress("two " * 100)
+    assert interruption.format_text("Stopped.") == f"{terminal.CLEAR}Stopped."
     terminal.tell("a message")
     terminal.clear_progress()
     terminal.tell("another")

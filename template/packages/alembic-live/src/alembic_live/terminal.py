@@ -130,6 +130,7 @@ def allow_progress() -> None:
     """Let this program show a line of progress, if stderr is a terminal."""
     global _may_show_progress
     _may_show_progress = True
+    interruption.format_text = lambda text: f"{CLEAR}{text}" if _has_progress else text
 
 
 def shows_progress() -> bool:

@@ -20,6 +20,7 @@ the revision runs again (`operations.indexes`).
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -84,7 +85,9 @@ def apply(project: Project) -> None:
     """
     migration = context.get_context()
     if context.is_offline_mode() or not moves_the_database(command_of(context.config)):
-        _run_without_guards(project, migration)
+        connection = None if migration.as_sql else migration.connection
+        with named_waits(connection) if connection else nullcontext():
+            _run_without_guards(project, migration)
         return
 
     connection = migration.connection

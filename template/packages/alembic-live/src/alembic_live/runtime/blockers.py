@@ -72,7 +72,7 @@ class Blockers:
             connection: the connection to watch.
             pid: the process id of its session.
             lock_wait: seconds that a statement may wait for a lock; 0 is no limit.
-            pending: has the revision in progress.
+            pending: has the revision in progress. None for the library's own statements.
         """
         self._connection, self._pid, self._pending = connection, pid, pending
         self._patience = min(LOOK_AFTER, lock_wait / 5 or LOOK_AFTER)
@@ -151,7 +151,9 @@ class Blockers:
             self._statement = Watched("COMMIT")
 
     def _end(self, *_arguments: object) -> None:
-        if watched := self._end_statement():
+        watched = self._end_statement()
+        clear_progress()
+        if watched and self._pending:  # the library's own statements get no line
             self._reports.executed(watched.seconds, watched.sql)
 
     def _end_statement(self) -> Watched | None:

@@ -8,7 +8,7 @@ import time
 from alembic_live.postgres.waits import Activity, Wait
 from alembic_live.printable import one_line
 from alembic_live.runtime.events import event
-from alembic_live.terminal import bar, clear_progress, show_progress, shows_progress
+from alembic_live.terminal import bar, show_progress, shows_progress
 
 log = logging.getLogger("alembic.migrations")
 
@@ -82,7 +82,6 @@ class Reports:
 
     def executed(self, seconds: float, sql: str) -> None:
         """A statement has ended."""
-        clear_progress()
         level = logging.INFO if seconds >= LONG else logging.DEBUG
         if log.isEnabledFor(level):
             statement = in_short(sql)

@@ -55,6 +55,8 @@ def read_revisions(project: Project, connection: Connection) -> tuple[str, ...]:
     try:
         with named_waits(connection):
             return revisions_in(project, connection)
+    except CommandError as error:
+        raise CommandError(f"The version table cannot be read: {error}") from error
     finally:
         connection.rollback()
 
