@@ -110,7 +110,7 @@ def test_a_table_is_not_kept_while_others_are_waited_for(
         two.execute("COMMIT")
         text, _ = migrating.communicate(timeout=PATIENCE)
     assert migrating.returncode == 0, text
-    assert max(waits) < 1.4 * WAIT  # and not 1.6, for one and then the other
+    assert max(waits) < 1.5 * WAIT  # and not 1.6, for one and then the other
 
 
 def test_who_is_in_the_way_is_named_and_nobody_else(project: Project, database: Database) -> None:
