@@ -95,7 +95,7 @@ def test_rows_without_a_value_that_is_now_wanted_are_counted(
     project.alembic("revision", "--autogenerate", "-m", "body")
     text = explained(project.alembic("upgrade", "head", ok=False), database)
     assert '"notes"."body" cannot become NOT NULL: it is NULL in 2 rows. Fill them in' in text
-    hint = re.search(r"op\.execute\(.*?\)(?=\. This)", text)
+    hint = re.search(r"update_in_batches\(.*?\)(?=\. This)", text)
     assert hint
     ast.parse(hint[0])
     assert database.query("SELECT 1 FROM pg_constraint WHERE conname LIKE 'body%'") == []

@@ -90,7 +90,8 @@ def _has_nulls(table_name: str, schema: str | None, column: str) -> str:
         count = row[0] if row else 0
         more = " or more" if count == MOST_COUNTED else ""
         rows = "1 row" if count == 1 else f"{count} rows{more}"
-    fill = f"update_in_batches({table_name!r}, '{column} = …', where='{column} IS NULL'{among})"
+    change, where = f"{column} = …", f"{column} IS NULL"
+    fill = f"update_in_batches({table_name!r}, {change!r}, where={where!r}{among})"
     return (
         f"{table}.{column} cannot become NOT NULL: it is NULL in {rows}. Fill them in an earlier "
         f"revision: {fill}. "
