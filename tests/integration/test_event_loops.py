@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -122,6 +123,7 @@ def test_a_forked_process_leaves_the_connections_of_its_parent_alone(
     before = parents.run_until_complete(pids())
     child = os.fork()
     if child == 0:
+        signal.alarm(20)
         with suppress(BaseException):
             runner = parents if loop == "same" else asyncio.new_event_loop()
             own = runner.run_until_complete(pids())
@@ -166,7 +168,7 @@ def test_a_listener_hears_of_each_loop(engine: AsyncEngine) -> None:
 
     async def main() -> None:
         await use(engine, 1)
-        event.listen(engine.sync_engine, "checkout", lambda *_: heard.append(1))
+        event.listen(engine.sync_engine, "checkin", lambda *_: heard.append(1))
         await use(engine, 1)
         await asyncio.to_thread(in_threads, lambda: use(engine, 1), 1)
 
