@@ -139,6 +139,7 @@ def test_a_command_acts_on_the_service_of_its_folder(
 
 
 @campaign("name", SERVICES, keep=["orders"])
+@pytest.mark.full
 def test_a_configuration_that_is_named_decides(
     workspace: Workspace, databases: dict[str, Database], name: str
 ) -> None:
@@ -186,6 +187,7 @@ def test_a_new_revision_is_recorded_in_its_own_service(workspace: Workspace) -> 
     assert workspace.heads()[1] != billing
 
 
+@pytest.mark.full
 def test_lint_looks_at_the_revisions_of_its_own_service(workspace: Workspace) -> None:
     run("git", "switch", "--quiet", "--create", "mine", cwd=workspace.root)
     try:

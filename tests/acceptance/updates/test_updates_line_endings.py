@@ -70,6 +70,7 @@ def fork(releases: Releases, tmp_path: Path) -> Releases:
 
 
 @campaign("version", [NEWEST, WORKING_TREE], keep=[WORKING_TREE])
+@pytest.mark.full
 def test_a_conflict_is_in_a_few_lines(fork: Releases, tmp_path: Path, version: str) -> None:
     team = lived_in(fork.made(version), tmp_path / "team", configured(tmp_path, "true"))
     team.update(LATER)

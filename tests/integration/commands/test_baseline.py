@@ -215,6 +215,7 @@ def test_another_database_with_the_same_schema_is_only_marked(
         assert other.value("SELECT to_regclass('alembic_version') IS NULL")
 
 
+@pytest.mark.full
 def test_killed_when_the_file_is_written_it_is_finished_by_another_run(
     project: Project, legacy: Database
 ) -> None:

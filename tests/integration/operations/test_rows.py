@@ -60,7 +60,7 @@ def test_each_row_is_changed_once(
     bench.project = bench.project.given(DB_DRIVER_SYNC=driver.removeprefix("asyncpg"))
     call = """update_in_batches("many", "n = n + 1, word = '10:30 % {x}'", where="word IS NULL")"""
     text = bench.upgrade(call)
-    assert 'Changed 5000 rows of "many" in' in text
+    assert 'Changed 5,000 rows of "many" in' in text
     assert bench.database.query(ALL_ONCE) == [(1, 1, 5000)]
     assert bench.database.query("SELECT DISTINCT word FROM many") == [("10:30 % {x}",)]
     bench.upgrade("""delete_in_batches("many", where="n % 2 = 1 AND word <> ':no'")""")
@@ -90,8 +90,8 @@ def test_a_killed_run_goes_on_where_it_stopped(bench: Bench, times: int) -> None
     bench.project.alembic("stamp", "base")
     bench.database.query("DROP TRIGGER slowly ON many")
     at = seen(bench.database)
-    done = bench.project.alembic("upgrade", "head")
-    assert f"Changed {5000 - at}" not in done.stderr
+    bench.project.alembic("upgrade", "head")
+    assert at < 5000
     assert bench.database.query(ALL_ONCE) == [(2, 2, 5000)]
     assert bench.database.query(LEFT) == [(None,)]
 
@@ -142,9 +142,8 @@ def test_a_table_without_a_key_is_refused(bench: Bench) -> None:
 
 def test_an_error_of_the_statement_leaves_what_is_done(bench: Bench) -> None:
     create_many(bench.database, *KEYS["number"])
-    bench.upgrade('update_in_batches("many", "n = 1 / (4000 - id)")', ok=False)
-    done = bench.database.value("SELECT count(*) FROM many WHERE word IS NULL AND n = 0")
-    assert done == 5000  # 1 / 3999 is 0
+    bench.upgrade('update_in_batches("many", "n = 1 + 0 / (4000 - id)")', ok=False)
+    assert 0 < bench.database.value("SELECT count(*) FROM many WHERE n = 1") < 4000
     bench.upgrade('update_in_batches("many", "n = 1")')
     assert bench.database.query(ALL_ONCE) == [(1, 1, 5000)]
     assert bench.database.query(LEFT) == [(None,)]

@@ -59,6 +59,7 @@ def test_a_model_without_a_revision_is_caught(project: Project) -> None:
     assert "pages" in said
 
 
+@pytest.mark.full
 def test_two_heads_are_caught(project: Project) -> None:
     first = project.versions[0].name.split("-")[1].split("_")[0]
     for name in ("one", "two"):

@@ -20,6 +20,7 @@ from alembic_live.operations.non_transactional import (
     verbatim,
 )
 from alembic_live.operations.position import Position
+from alembic_live.runtime.events import event
 from alembic_live.sql.quoting import identifier
 
 log = logging.getLogger("alembic.migrations")
@@ -143,14 +144,14 @@ class Batches:
             size = _next_size(size, now - batch)
             if now - said >= SAY_EVERY:
                 said = now
-                log.info("%s", _so_far(self.table, progress, total))
+                _report(self.table, progress, total, now - began)
             if now - looked >= LOOK_EVERY:
                 looked = now
                 _wait_for_standbys()
             rest((now - batch) * REST)
         log.info(
-            "Changed %d rows of %s in %.1f s.",
-            progress.changed,
+            "Changed %s rows of %s in %.1f s",
+            f"{progress.changed:,}",
             self.table,
             time.monotonic() - began,
         )
@@ -197,9 +198,12 @@ def _next_size(size: int, seconds: float) -> int:
     return max(1, min(MOST, round(size * factor)))
 
 
-def _so_far(table: str, progress: Position, total: int) -> str:
-    share = f" ({min(99, 100 * progress.seen // total)} %)" if total > 0 else ""
-    return f"{table}: {progress.seen} rows{share} seen, {progress.changed} changed."
+def _report(table: str, progress: Position, total: int, seconds: float) -> None:
+    share = min(0.99, progress.seen / total) if total > 0 else None
+    percent = "" if share is None else f" ({share:.0%})"
+    so_far = f"{progress.seen:,} rows{percent} seen, {progress.changed:,} changed"
+    extra = event("running", seconds=round(seconds, 3), progress=so_far, share=share)
+    log.info("Running for %.0f s on %s: %s", seconds, table, so_far, extra=extra)
 
 
 def _wait_for_standbys() -> None:
