@@ -40,7 +40,6 @@ def commands_of(message: str) -> list[str]:
 
 
 @campaign("ignored", ["", "*.rej\n"], keep=["*.rej\n"])
-@pytest.mark.full
 def test_a_line_that_both_changed_is_a_conflict_in_that_file_alone(
     fork: Releases, ignored: str
 ) -> None:
