@@ -58,7 +58,7 @@ def test_each_row_is_changed_once(
 ) -> None:
     create_many(bench.database, *key)
     bench.project = bench.project.given(DB_DRIVER_SYNC=driver.removeprefix("asyncpg"))
-    call = """update_in_batches("many", "n = n + 1, word = '10:30 % {x}'", where="word IS NULL")"""
+    call = """update_in_batches("many", "n = n + 1, word = '10:30 % {x}' -- x", where="word IS NULL -- y")"""
     text = bench.upgrade(call)
     assert 'Changed 5,000 rows of "many" in' in text
     assert bench.database.query(ALL_ONCE) == [(1, 1, 5000)]

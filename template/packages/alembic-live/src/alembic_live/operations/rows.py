@@ -123,7 +123,7 @@ class Batches:
             )
         self.table = table
         self._change = verbatim(change)
-        self._where = f" AND ({verbatim(where)})" if where else ""
+        self._where = f" AND ({verbatim(where)}\n)" if where else ""  # it may end in a comment
         self._types = [verbatim(type_) for type_ in row.types]
         names = [verbatim(identifier(name)) for name in row.names]
         self._key = ", ".join(names)
@@ -174,7 +174,7 @@ class Batches:
     def _apply(self, progress: Position, position: list[str], number: int) -> None:
         """Change the rows of a batch, and note it in the same statement."""
         after = f"{self._compared('>', 'from')} AND " if progress.key else ""
-        change = f"{self._change} WHERE {after}{self._compared('<=', 'to')}{self._where}"
+        change = f"{self._change}\n WHERE {after}{self._compared('<=', 'to')}{self._where}"
         values = _values("from", progress.key) | _values("to", position)
         progress.advance(change, position, number, values)
 
