@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 from alembic_live.address import Address
 from alembic_live.postgres.pg_dump import dump
-from alembic_live.postgres.relations import PROGRESS
+from alembic_live.postgres.relations import PROGRESS, VERSION_TABLE
 from alembic_live.sql.lexer import tokens
 from alembic_live.sql.redaction import redacted
-
-VERSION_TABLE = "alembic_version"  # Alembic's default
 
 # Kinds of objects that revisions do not create: they need a superuser, contain secrets, or concern
 # other servers.
@@ -38,16 +36,6 @@ RECREATED_PUBLIC = (
 )
 PARAMETERS = re.compile(r"^WITH \((.*)\)(?=;$)", re.MULTILINE)
 IDENTITY = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) ADD GENERATED")
-
-
-class VersionTable(NamedTuple):
-    """The table with the revisions of a database, which is no part of its schema."""
-
-    name: str = VERSION_TABLE
-    schema: str | None = None  # the first on the search path
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 class SchemaObject(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from sqlalchemy import Connection, text
 
@@ -22,9 +22,20 @@ RELATIONS = text(
     """
 )
 
+VERSION_TABLE = "alembic_version"  # Alembic's default
 PROGRESS = "alembic_live_progress"  # the table of operations in batches that have not ended
 
 Name = tuple[str, str]  # a schema and a relation
+
+
+class VersionTable(NamedTuple):
+    """The table with the revisions of a database, which is no part of its schema."""
+
+    name: str = VERSION_TABLE
+    schema: str | None = None  # the first on the search path
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 @dataclass(frozen=True, slots=True)

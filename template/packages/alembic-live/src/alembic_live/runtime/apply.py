@@ -46,7 +46,7 @@ from alembic_live.internals.alembic import (
 from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.interruption import ENDING, reported_by, within
 from alembic_live.postgres.connection import pause
-from alembic_live.postgres.dump import VersionTable
+from alembic_live.postgres.relations import VersionTable
 from alembic_live.postgres.schemas import PUBLIC
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project

@@ -17,7 +17,7 @@ from alembic_live.address import Address
 from alembic_live.internals.alembic import option
 from alembic_live.models import load_models
 from alembic_live.postgres.connection import make_engine, with_connection
-from alembic_live.postgres.dump import VersionTable
+from alembic_live.postgres.relations import VersionTable
 from alembic_live.project import Project
 from alembic_live.runtime.program import run_command
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, select, table, text
 
 from alembic_live.history.graph import unknown_revisions
-from alembic_live.postgres.dump import VersionTable
+from alembic_live.postgres.relations import VersionTable
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier
 

@@ -11,10 +11,10 @@ from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
     Schema,
     SchemaObject,
-    VersionTable,
     read_drops,
     read_schema,
 )
+from alembic_live.postgres.relations import VersionTable
 from alembic_live.postgres.schemas import schema_name
 
 COLUMNS = text(
