@@ -246,7 +246,7 @@ def situations(bench: Bench) -> Iterator[str]:
 
 
 def rows(bench: Bench) -> Iterator[str]:
-    """A change of four million rows amid traffic, in batches and as one statement."""
+    """A change of four million rows during traffic, in batches and as one statement."""
     with bench.both("rows") as (mine, _):
         python = mine.programs / "python"
         run("uv", "pip", "install", "--quiet", "--python", python, "psycopg[binary]", cwd=ROOT)

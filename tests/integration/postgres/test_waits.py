@@ -1,4 +1,4 @@
-"""What a session waits for is named, with the remedy for its kind, on a server of its own: most of
+"""What a session waits for is named, with the remedy for its kind, on a separate server: most of
 its settings are for all databases.
 """
 

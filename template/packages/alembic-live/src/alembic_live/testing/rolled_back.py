@@ -9,7 +9,6 @@ from contextlib import (
     suppress,
 )
 from functools import cache
-from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -69,12 +68,7 @@ class RolledBack(
     def __enter__(self) -> AsyncSession:
         return self._enter(*_thread().wait(self._begin()))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._block:
             _thread().wait(self._end())
 
@@ -83,12 +77,7 @@ class RolledBack(
         self._tasks.note()
         return self._enter(*await _thread().result(self._begin()))
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         with self._block:
             await _thread().result(self._end())
 
