@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alembic_live.address import Address
 from alembic_live.commands.plan.catalog_queries import read_catalog
-from alembic_live.commands.plan.lock_rules import Effect, LockMode, Work
+from alembic_live.commands.plan.lock_rules import Effect, LockMode, RuleWork
 from alembic_live.commands.plan.locks import effects_of
 from alembic_live.postgres.connection import make_engine
 from alembic_live.sql.statements import Name, Statement, statements_in
@@ -286,15 +286,15 @@ def test_a_statement_locks_what_the_plan_says(place: Address, sql: str) -> None:
             if (
                 Name(schema, name) != effect.table
                 or oid not in after
-                or effect.work is Work.CHANGES
+                or effect.work is RuleWork.CHANGES
             ):
                 continue
             is_rewritten = after[oid][3] != file
             is_read = after[oid][4] > 0
             allowed = {
-                Work.REWRITES: is_rewritten,
-                Work.MAY_REWRITE: True,
-                Work.READS: is_read and not is_rewritten,
+                RuleWork.REWRITES: is_rewritten,
+                RuleWork.MAY_REWRITE: True,
+                RuleWork.READS: is_read and not is_rewritten,
                 # The tables that a foreign key refers to may be read too: no more than its own.
                 None: not is_rewritten and not (is_read and altered and effect is said[0]),
             }

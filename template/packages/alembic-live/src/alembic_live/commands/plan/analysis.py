@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from alembic_live.commands.lint.revision_sql import RevisionStatement
 from alembic_live.commands.plan.catalog import Catalog, Table, apply_statement
-from alembic_live.commands.plan.lock_rules import Effect, LockMode, Work
+from alembic_live.commands.plan.lock_rules import Effect, LockMode, RuleWork
 from alembic_live.commands.plan.locks import effects_of
 from alembic_live.commands.plan.replication import (
     apply_identity,
@@ -31,7 +31,7 @@ class TableLock(NamedTuple):
 
     table: Name
     mode: LockMode
-    during: tuple[tuple[Work, Name], ...]  # empty: the lock is held for a moment
+    during: tuple[tuple[RuleWork, Name], ...]  # empty: the lock is held for a moment
     facts: Table  # the table before the statement
 
 

@@ -6,39 +6,15 @@ https://www.postgresql.org/docs/current/sql-altertable.html
 Locks of reads and of foreign key checks are left out: they block no reads or writes.
 """
 
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import NamedTuple
 
+from alembic_live.commands.plan.effects import LockMode as LockMode
 from alembic_live.sql.statements import Name
 
 
-class LockMode(IntEnum):
-    """A lock mode for tables. A stronger mode has a greater value."""
-
-    ACCESS_SHARE = 1
-    ROW_SHARE = 2
-    ROW_EXCLUSIVE = 3
-    SHARE_UPDATE_EXCLUSIVE = 4
-    SHARE = 5
-    SHARE_ROW_EXCLUSIVE = 6
-    EXCLUSIVE = 7
-    ACCESS_EXCLUSIVE = 8
-
-    def __str__(self) -> str:
-        return self.name.replace("_", " ")
-
-    @property
-    def blocks(self) -> str:
-        """What other sessions cannot do while the lock is held; empty for weak modes."""
-        if self is LockMode.ACCESS_EXCLUSIVE:
-            return "reading and writing"
-        if self >= LockMode.SHARE:
-            return "writing"
-        return "writing the same rows" if self is LockMode.ROW_EXCLUSIVE else ""
-
-
-class Work(StrEnum):
-    """Work whose duration grows with the number of rows."""
+class RuleWork(StrEnum):
+    """RuleWork whose duration grows with the number of rows."""
 
     READS = "reads"
     CHANGES = "changes rows of"
@@ -51,7 +27,7 @@ class Effect(NamedTuple):
 
     table: Name
     mode: LockMode
-    work: Work | None = None
+    work: RuleWork | None = None
 
 
 class LockRule(NamedTuple):
@@ -63,9 +39,9 @@ class LockRule(NamedTuple):
 
     synopsis: str
     mode: LockMode | None = None
-    work: Work | None = None
+    work: RuleWork | None = None
     other: LockMode | None = None
-    other_work: Work | None = None
+    other_work: RuleWork | None = None
 
 
 WEAK = LockMode.SHARE_UPDATE_EXCLUSIVE
@@ -75,32 +51,32 @@ ALL = LockMode.ACCESS_EXCLUSIVE
 # The actions of ALTER TABLE. The first rule that matches applies.
 ACTIONS = (
     LockRule("ADD [CONSTRAINT _] CHECK ... NOT VALID", ALL),
-    LockRule("ADD [CONSTRAINT _] CHECK", ALL, Work.READS),
+    LockRule("ADD [CONSTRAINT _] CHECK", ALL, RuleWork.READS),
     LockRule("ADD [CONSTRAINT _] FOREIGN KEY ( ... ) REFERENCES <other> ... NOT VALID", KEY, None, KEY),
-    LockRule("ADD [CONSTRAINT _] FOREIGN KEY ( ... ) REFERENCES <other>", KEY, Work.READS, KEY),
+    LockRule("ADD [CONSTRAINT _] FOREIGN KEY ( ... ) REFERENCES <other>", KEY, RuleWork.READS, KEY),
     LockRule("ADD [CONSTRAINT _] UNIQUE USING INDEX", ALL),
-    LockRule("ADD [CONSTRAINT _] {UNIQUE|PRIMARY KEY|EXCLUDE}", ALL, Work.READS),
+    LockRule("ADD [CONSTRAINT _] {UNIQUE|PRIMARY KEY|EXCLUDE}", ALL, RuleWork.READS),
     LockRule("ADD [CONSTRAINT _] NOT NULL _ ... NOT VALID", ALL),
-    LockRule("ADD [CONSTRAINT _] NOT NULL", ALL, Work.READS),
-    LockRule("VALIDATE CONSTRAINT _", WEAK, Work.READS),
+    LockRule("ADD [CONSTRAINT _] NOT NULL", ALL, RuleWork.READS),
+    LockRule("VALIDATE CONSTRAINT _", WEAK, RuleWork.READS),
     LockRule("ALTER CONSTRAINT _", ALL),
     LockRule("DROP CONSTRAINT [IF EXISTS] _", ALL),
     LockRule("DROP [COLUMN] [IF EXISTS] _", ALL),
     LockRule("RENAME", ALL),
-    LockRule("ALTER [COLUMN] _ SET NOT NULL", ALL, Work.READS),
+    LockRule("ALTER [COLUMN] _ SET NOT NULL", ALL, RuleWork.READS),
     LockRule("ALTER [COLUMN] _ SET STATISTICS", WEAK),
     LockRule("ALTER [COLUMN] _ {SET|RESET} (", WEAK),
-    LockRule("ALTER [COLUMN] _ SET EXPRESSION", ALL, Work.REWRITES),
+    LockRule("ALTER [COLUMN] _ SET EXPRESSION", ALL, RuleWork.REWRITES),
     LockRule("ALTER [COLUMN] _ {SET|DROP|ADD|RESTART}", ALL),
     LockRule("{SET|RESET} (", WEAK),
     LockRule("{CLUSTER ON|SET WITHOUT CLUSTER}", WEAK),
-    LockRule("SET {LOGGED|UNLOGGED|TABLESPACE|ACCESS METHOD}", ALL, Work.REWRITES),
+    LockRule("SET {LOGGED|UNLOGGED|TABLESPACE|ACCESS METHOD}", ALL, RuleWork.REWRITES),
     LockRule("SET SCHEMA", ALL),
     LockRule("{ENABLE|DISABLE} [{REPLICA|ALWAYS}] TRIGGER", KEY),
     LockRule("{ENABLE|DISABLE} [{REPLICA|ALWAYS}] RULE", ALL),
     LockRule("{ENABLE|DISABLE|FORCE|NO FORCE} ROW LEVEL SECURITY", ALL),
     LockRule("{OWNER TO|REPLICA IDENTITY}", ALL),
-    LockRule("ATTACH PARTITION <other>", WEAK, None, ALL, Work.READS),
+    LockRule("ATTACH PARTITION <other>", WEAK, None, ALL, RuleWork.READS),
     LockRule("DETACH PARTITION <other> CONCURRENTLY", WEAK, None, ALL),
     LockRule("DETACH PARTITION <other>", ALL, None, ALL),
     LockRule("{INHERIT|NO INHERIT} <other>", ALL, None, WEAK),
@@ -108,27 +84,27 @@ ACTIONS = (
 
 # The other statements. The first rule that matches applies.
 STATEMENTS = (
-    LockRule("CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [_] ON [ONLY] <table>", WEAK, Work.READS),
+    LockRule("CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [_] ON [ONLY] <table>", WEAK, RuleWork.READS),
     LockRule("CREATE [UNIQUE] INDEX [IF NOT EXISTS] [_] ON ONLY <table>", LockMode.SHARE),
-    LockRule("CREATE [UNIQUE] INDEX [IF NOT EXISTS] [_] ON <table>", LockMode.SHARE, Work.READS),
+    LockRule("CREATE [UNIQUE] INDEX [IF NOT EXISTS] [_] ON <table>", LockMode.SHARE, RuleWork.READS),
     LockRule("DROP INDEX CONCURRENTLY [IF EXISTS] <indexes>", WEAK),
     LockRule("DROP INDEX [IF EXISTS] <indexes>", ALL),
     LockRule("ALTER INDEX [IF EXISTS] _ RENAME"),
-    LockRule("REINDEX [( ... )] INDEX CONCURRENTLY <index>", WEAK, Work.READS),
-    LockRule("REINDEX [( ... )] INDEX <index>", LockMode.SHARE, Work.READS),
-    LockRule("REINDEX [( ... )] TABLE CONCURRENTLY <table>", WEAK, Work.READS),
-    LockRule("REINDEX [( ... )] TABLE <table>", LockMode.SHARE, Work.READS),
+    LockRule("REINDEX [( ... )] INDEX CONCURRENTLY <index>", WEAK, RuleWork.READS),
+    LockRule("REINDEX [( ... )] INDEX <index>", LockMode.SHARE, RuleWork.READS),
+    LockRule("REINDEX [( ... )] TABLE CONCURRENTLY <table>", WEAK, RuleWork.READS),
+    LockRule("REINDEX [( ... )] TABLE <table>", LockMode.SHARE, RuleWork.READS),
     LockRule("CREATE OR REPLACE [RECURSIVE] VIEW <table>", ALL),
     LockRule("CREATE [RECURSIVE] VIEW"),
     LockRule("CREATE MATERIALIZED VIEW [IF NOT EXISTS] <table>", ALL),
     LockRule("ALTER [MATERIALIZED] VIEW [IF EXISTS] <table>", ALL),
     LockRule("DROP [MATERIALIZED] VIEW [IF EXISTS] <tables>", ALL),
-    LockRule("REFRESH MATERIALIZED VIEW CONCURRENTLY <table>", LockMode.EXCLUSIVE, Work.CHANGES),
-    LockRule("REFRESH MATERIALIZED VIEW <table>", ALL, Work.REWRITES),
+    LockRule("REFRESH MATERIALIZED VIEW CONCURRENTLY <table>", LockMode.EXCLUSIVE, RuleWork.CHANGES),
+    LockRule("REFRESH MATERIALIZED VIEW <table>", ALL, RuleWork.REWRITES),
     LockRule("TRUNCATE [TABLE] [ONLY] <tables>", ALL),
     *(LockRule(f"LOCK [TABLE] [ONLY] <tables> IN {mode} MODE", mode) for mode in LockMode),
     LockRule("LOCK [TABLE] [ONLY] <tables>", ALL),
-    LockRule("CLUSTER [VERBOSE] <table>", ALL, Work.REWRITES),
+    LockRule("CLUSTER [VERBOSE] <table>", ALL, RuleWork.REWRITES),
     LockRule("ANALYZE [VERBOSE] <tables>", WEAK),
     LockRule("CREATE [OR REPLACE] [CONSTRAINT] TRIGGER _ ... ON <table>", KEY),
     LockRule("DROP TRIGGER [IF EXISTS] _ ON <table>", ALL),
@@ -142,11 +118,11 @@ STATEMENTS = (
     LockRule("COMMENT ON COLUMN <column>", WEAK),
     LockRule("COMMENT ON {CONSTRAINT|TRIGGER|RULE|POLICY} _ ON <table>", LockMode.ACCESS_SHARE),
     LockRule("COMMENT ON {INDEX|TYPE|SCHEMA|EXTENSION|FUNCTION|SEQUENCE|DOMAIN} _"),
-    LockRule("INSERT INTO <table>", LockMode.ROW_EXCLUSIVE, Work.CHANGES),
-    LockRule("UPDATE [ONLY] <table>", LockMode.ROW_EXCLUSIVE, Work.CHANGES),
-    LockRule("DELETE FROM [ONLY] <table>", LockMode.ROW_EXCLUSIVE, Work.CHANGES),
-    LockRule("MERGE INTO [ONLY] <table>", LockMode.ROW_EXCLUSIVE, Work.CHANGES),
-    LockRule("COPY <table> [( ... )] FROM", LockMode.ROW_EXCLUSIVE, Work.CHANGES),
+    LockRule("INSERT INTO <table>", LockMode.ROW_EXCLUSIVE, RuleWork.CHANGES),
+    LockRule("UPDATE [ONLY] <table>", LockMode.ROW_EXCLUSIVE, RuleWork.CHANGES),
+    LockRule("DELETE FROM [ONLY] <table>", LockMode.ROW_EXCLUSIVE, RuleWork.CHANGES),
+    LockRule("MERGE INTO [ONLY] <table>", LockMode.ROW_EXCLUSIVE, RuleWork.CHANGES),
+    LockRule("COPY <table> [( ... )] FROM", LockMode.ROW_EXCLUSIVE, RuleWork.CHANGES),
     LockRule("ALTER TYPE _ {ADD VALUE|RENAME VALUE|RENAME TO|OWNER TO|SET SCHEMA}"),
     LockRule("CREATE [OR REPLACE] {FUNCTION|PROCEDURE|AGGREGATE|OPERATOR}"),
     LockRule("CREATE {TYPE|DOMAIN|SCHEMA|EXTENSION|COLLATION|ROLE|CAST|TEXT SEARCH}"),

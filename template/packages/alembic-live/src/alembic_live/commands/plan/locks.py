@@ -13,7 +13,7 @@ from alembic_live.commands.plan.lock_rules import (
     Effect,
     LockMode,
     LockRule,
-    Work,
+    RuleWork,
 )
 from alembic_live.sql.statements import (
     NAME,
@@ -186,7 +186,7 @@ def _of_action(catalog: Catalog, table: Name, action: str) -> Iterator[Effect]:
             for other in re.findall(rf"(?<= REFERENCES ){NAMES}", definition)
         )
     else:  # the documentation: "An ACCESS EXCLUSIVE lock is acquired unless explicitly noted."
-        yield Effect(table, ALL, Work.MAY_REWRITE)
+        yield Effect(table, ALL, RuleWork.MAY_REWRITE)
 
 
 def _of_keys(catalog: Catalog, table: Name, action: str) -> Iterator[Effect]:
@@ -206,25 +206,27 @@ def _of_keys(catalog: Catalog, table: Name, action: str) -> Iterator[Effect]:
         yield from (Effect(key.table, ALL) for key in catalog.keys_to(table))
 
 
-def _work_of_new_column(catalog: Catalog, definition: str) -> Work | None:
+def _work_of_new_column(catalog: Catalog, definition: str) -> RuleWork | None:
     found = matches(definition.strip(), "<type>")
     type_ = Name.of(found["type"]).name if found else ""
     if type_ in catalog.domains or "serial" in type_:
-        return Work.REWRITES
+        return RuleWork.REWRITES
     if re.search(r" GENERATED (ALWAYS|BY DEFAULT) AS (IDENTITY|\( .* \) STORED)", definition):
-        return Work.REWRITES
+        return RuleWork.REWRITES
     default = _DEFAULT.search(definition)
     calls = [catalog.is_volatile(name) for name in _CALL.findall(default[1] if default else "")]
     if True in calls:
-        return Work.REWRITES
+        return RuleWork.REWRITES
     if None in calls:
-        return Work.MAY_REWRITE
+        return RuleWork.MAY_REWRITE
     if re.search(r" (UNIQUE|PRIMARY KEY|CHECK)\b", definition):
-        return Work.READS
-    return Work.READS if default and " REFERENCES " in definition else None
+        return RuleWork.READS
+    return RuleWork.READS if default and " REFERENCES " in definition else None
 
 
-def work_of_new_type(old: str | None, new: str, using: str = "", column: str = "") -> Work | None:
+def work_of_new_type(
+    old: str | None, new: str, using: str = "", column: str = ""
+) -> RuleWork | None:
     """The work of ALTER COLUMN … TYPE: a table rewrite, unless both types have the same storage.
 
     Args:
@@ -235,10 +237,10 @@ def work_of_new_type(old: str | None, new: str, using: str = "", column: str = "
     """
     new = re.sub(r" COLLATE .*", "", new)
     if using and using.replace("( ", "").replace(" )", "") not in (column, f"{column} :: {new}"):
-        return Work.REWRITES
+        return RuleWork.REWRITES
     if old is None:
-        return Work.MAY_REWRITE
-    return None if _has_same_storage(*_parts(old), *_parts(new)) else Work.REWRITES
+        return RuleWork.MAY_REWRITE
+    return None if _has_same_storage(*_parts(old), *_parts(new)) else RuleWork.REWRITES
 
 
 def _has_same_storage(old: str, before: list[int], new: str, after: list[int]) -> bool:
