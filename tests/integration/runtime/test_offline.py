@@ -62,7 +62,8 @@ def test_a_mistake_in_a_revision_is_still_a_traceback(new_project: NewProject) -
 
 
 @pytest.mark.parametrize(
-    "command", ["alembic upgrade head --sql", "db upgrade head --sql", "db plan base:head"]
+    "command",
+    ["alembic upgrade head --sql", "db upgrade head --sql", "db plan base:head --verbose"],
 )
 def test_a_reader_that_ends_is_no_error(new_project: NewProject, command: str) -> None:
     project = new_project()

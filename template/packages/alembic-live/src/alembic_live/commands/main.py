@@ -31,7 +31,10 @@ COMMANDS = {
     "migrate": ("migrate", "Upgrade to the newest revision; fast if nothing is pending."),
     "status": ("status", "Show the database, its server version and its revision."),
     "doctor": ("doctor", "Check the settings, the connection, the roles and the revisions."),
-    "plan": ("plan.command", "Show what an upgrade or downgrade would do, without executing it."),
+    "plan": (
+        "plan.command",
+        "Rehearse an upgrade or downgrade on a scratch database, and show what it does.",
+    ),
     "lint": ("lint.command", "Find dangerous statements in new revisions."),
     "drift": ("drift", "Compare the database with the schema that its revisions create."),
     "schema": ("schema", "Write the schema that the revisions create to schema.sql."),

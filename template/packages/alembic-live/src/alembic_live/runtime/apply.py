@@ -58,7 +58,7 @@ from alembic_live.runtime.explanations import explain_driver_error
 from alembic_live.runtime.named_waits import named_waits
 from alembic_live.runtime.outcome import describe_outcome
 from alembic_live.runtime.pending import PendingSteps
-from alembic_live.runtime.program import command_of, may_write
+from alembic_live.runtime.program import APPLIED, command_of, may_write
 from alembic_live.runtime.retries import RETRIES, Retries
 from alembic_live.runtime.revision_transaction import RevisionTransaction
 from alembic_live.runtime.session import end_session, locked_session
@@ -112,7 +112,9 @@ def apply(project: Project) -> None:
         ):
             return
         if not purge:
-            migration = configured_with(migration, pending.remaining, **{TRANSACTIONS: each})
+            migration = configured_with(
+                migration, pending.remaining, **{TRANSACTIONS: each}, **_with_listener(migration)
+            )
         create_schema(schema or _own_schema(project))
         transaction = RevisionTransaction(migration)
         _run_with_guards(project, migration, transaction, pending, pid, wait)
@@ -199,6 +201,13 @@ def _run_with_guards(
     ):
         _run(connection, transaction, retries)
         pending.require_done()
+
+
+def _with_listener(migration: MigrationContext) -> dict[str, Any]:
+    """The listeners of env.py, and the one that `run_command` was given."""
+    applied = context.config.attributes.get(APPLIED)
+    given = option(migration, APPLIED) or ()
+    return {APPLIED: (*given, applied)} if applied else {}
 
 
 def _end(

@@ -39,7 +39,7 @@ from alembic_live.postgres.scratch_names import is_scratch
 from alembic_live.printable import as_typed, one_line, printable
 from alembic_live.runtime.events import note_failure
 from alembic_live.runtime.logs import record_failure
-from alembic_live.runtime.program import command_of
+from alembic_live.runtime.program import APPLIED, command_of
 
 # Errors of statements that cannot run in a transaction: invalid_transaction_termination (COMMIT in a
 # procedure) and active_sql_transaction (VACUUM, CREATE INDEX CONCURRENTLY).
@@ -54,6 +54,10 @@ IN_A_BLOCK = (
     "with op.get_context().autocommit_block(): op.execute(…)."
 )
 IN_SCRATCH = "It ran in a scratch database:"
+IN_A_REHEARSAL = (
+    f"{IN_SCRATCH} nothing else was changed. There are no rows in it. If the revision needs none, it "
+    "will fail on the live database too: correct it."
+)
 IN_A_SAVEPOINT = "Statements that may fail go into a savepoint: with op.get_bind().begin_nested(): op.execute(…)."
 
 
@@ -217,6 +221,8 @@ def _state_of_the_revision(connection: Connection | None, *, is_wrong: bool) -> 
         is_wrong: whether the revision needs a correction.
     """
     if connection is not None and is_scratch(connection.engine.url.database or ""):
+        if APPLIED in context.config.attributes:
+            return IN_A_REHEARSAL
         return (
             f"{IN_SCRATCH} nothing else was changed. Correct the revision, so that it runs in an empty "
             "database. If a database at the head exists, you can start a new history there: delete the "
@@ -252,6 +258,8 @@ def _explain_unsent_statement(error: SQLAlchemyError, place: str) -> str:
         return f"{place}: {READS}"
     if context.is_offline_mode() and context.config.cmd_opts is None:
         return f"{place}: {text}."  # `db plan` and `db lint` say that it reads the database
+    if APPLIED in context.config.attributes:
+        return f"{place}: {text}. {IN_A_REHEARSAL}"
     return f"{place}: {text}. Correct the revision, then run the command again."
 
 

@@ -30,6 +30,8 @@ log = logging.getLogger("alembic.migrations")
 # The commands that run env.py and write nothing; `history` and `show` do so to mark the current one.
 READING = ("check", "current", "history", "show")
 
+APPLIED = "on_version_apply"  # the attribute of the Config with a further function of that name
+
 # Alembic keeps the current command in module globals: a process runs one at a time.
 _one_at_a_time = threading.RLock()
 
@@ -44,6 +46,7 @@ def run_command(
     versions: Sequence[Path] = (),
     directives: Callable[..., None] | None = None,
     batches: bool = False,
+    applied: Callable[..., None] | None = None,
     **options: Any,
 ) -> Result:
     """Run one of `alembic.command`'s functions on this project, safely from any thread.
@@ -61,6 +64,7 @@ def run_command(
         versions: other folders of revisions.
         directives: reviews a new revision, instead of `autogenerate.review`.
         batches: apply many revisions in one transaction. For a database without other sessions.
+        applied: called after each revision, before its commit, as Alembic's `on_version_apply` is.
         options: the keyword arguments of the function.
 
     Raises:
@@ -76,6 +80,8 @@ def run_command(
         _use_folders(config, versions)
     if batches:
         config.attributes["batches"] = True
+    if applied:
+        config.attributes[APPLIED] = applied
     if directives:
         config.attributes["process_revision_directives"] = directives
     with _turn(cancelled):

@@ -1,32 +1,32 @@
-"""`db plan`: show what an upgrade or a downgrade would do, without executing it."""
+"""`db plan`: rehearse an upgrade or a downgrade, and show what it would do."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from alembic_live.commands.lint.command import lint_revisions
 from alembic_live.commands.lint.findings import Finding
-from alembic_live.commands.lint.revision_sql import (
-    RevisionSQL,
-    RevisionStatement,
-    render_revision_sql,
-)
-from alembic_live.commands.plan.analysis import analyze
-from alembic_live.commands.plan.catalog import Catalog
+from alembic_live.commands.lint.revision_sql import render_revision_sql
+from alembic_live.commands.plan.analysis import held_locks, losses_of
 from alembic_live.commands.plan.catalog_queries import read_catalog
-from alembic_live.commands.plan.report import Plan, Step, as_object, as_text, heading
+from alembic_live.commands.plan.document import as_object
+from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.plan import Plan, Size, Step
+from alembic_live.commands.plan.publications import Publication, read_publications
+from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
+from alembic_live.commands.plan.replication import STANDBYS, Replication, notes_on_standbys
+from alembic_live.commands.plan.report import as_text, heading
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
 from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
 from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import current_revisions
-from alembic_live.sql.statements import statements_in
 from alembic_live.terminal import show, show_data, tell
 
 
@@ -38,6 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="heads",
         help="a target of upgrade or downgrade, or a range, from:to (default: heads)",
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="Show the SQL, and what each statement does."
+    )
     parser.add_argument("--json", action="store_true", help="Print JSON.")
 
 
@@ -48,7 +51,7 @@ def run(project: Project, arguments: Namespace) -> int:
     if arguments.json:
         show_data(as_json(as_object(project, plan)))
     else:
-        for line in as_text(project, plan):
+        for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
     return 0
 
@@ -83,12 +86,13 @@ def make_plan(project: Project, target: str) -> Plan:
         steps = steps_to(script, target, current)
     if steps.is_downgrade:
         require_reversible(steps.revisions)
-    written = {
-        revision: render_revision_sql(project, revision, down=steps.is_downgrade, script=script)
-        for revision in steps.revisions
-    }
-    catalog = _read_catalog(project, written.values()) if database and written else Catalog()
-    return _plan(project, database, current, steps, written, catalog)
+    if not steps.revisions:
+        return Plan(database, current, steps.is_downgrade, [], {}, "")
+    live = project.migration_address if database else None
+    goal = target.rpartition(":")[2] or "heads"
+    rehearsal = rehearse(project, steps, goal, current=current, live=live)
+    facts = _live_facts(project, rehearsal) if live else LiveFacts()
+    return _plan(project, database, current, steps, rehearsal, facts)
 
 
 def _plan(
@@ -96,35 +100,45 @@ def _plan(
     database: str | None,
     current: tuple[str, ...],
     steps: Steps,
-    written: dict[Script, RevisionSQL],
-    catalog: Catalog,
+    rehearsal: Rehearsal,
+    facts: "LiveFacts",
 ) -> Plan:
-    findings: list[Finding] = []
-    not_linted = None
-    try:
-        findings = lint_revisions(
-            project,
-            {revision: sql.statements for revision, sql in written.items()},
-            down=steps.is_downgrade,
-        )
-    except CommandError as error:
-        not_linted = str(error)
-    return Plan(
+    default_schema = schema_name(None, project.default_schema)
+    plan = Plan(
         database,
         current,
         steps.is_downgrade,
-        [
-            Step(
-                revision,
-                sql._replace(statements=[each for each in sql.statements if _is_shown(each)]),
-                analyze([each for each in sql.statements if not each.is_cleanup], catalog),
-                [finding for finding in findings if str(finding.path) == revision.path],
-            )
-            for revision, sql in written.items()
-        ],
-        catalog,
-        not_linted,
+        [],
+        facts.sizes,
+        default_schema,
+        differences=rehearsal.differences,
     )
+    findings, not_linted = _findings(project, steps)
+    replication = Replication(rehearsal, facts.publications, default_schema)
+    for rehearsed in rehearsal.revisions:
+        locks = held_locks(rehearsed.statements)
+        notes = [
+            *replication.notes_on(rehearsed),
+            *notes_on_standbys(locks, facts.standbys, plan.shown),
+        ]
+        losses = losses_of(rehearsed, rehearsal.observed.relations)
+        path = rehearsed.revision.path
+        own = [finding for finding in findings if str(finding.path) == path]
+        plan.steps.append(Step(rehearsed, locks, losses, notes, own))
+    return replace(plan, not_linted=not_linted)
+
+
+def _findings(project: Project, steps: Steps) -> tuple[list[Finding], str | None]:
+    """What `db lint` finds, or why it could not look."""
+    down, script = steps.is_downgrade, project.script
+    written = {
+        revision: render_revision_sql(project, revision, down=down, script=script).statements
+        for revision in steps.revisions
+    }
+    try:
+        return lint_revisions(project, written, down=down), None
+    except CommandError as error:
+        return [], str(error)
 
 
 def _current_revisions(project: Project) -> tuple[str, ...]:
@@ -136,25 +150,26 @@ def _current_revisions(project: Project) -> tuple[str, ...]:
         ) from error
 
 
-def _read_catalog(project: Project, written: Iterable[RevisionSQL]) -> Catalog:
-    names = {
-        name
-        for sql in written
-        for each in sql.statements
-        for statement in statements_in(each.sql)
-        for name in statement.names()
-    }
+@dataclass
+class LiveFacts:
+    """What a plan asks the live database, apart from its schema."""
 
-    def read(connection: Connection) -> Catalog:
+    sizes: dict[RelationName, Size] = field(default_factory=dict)
+    publications: list[Publication] = field(default_factory=list)
+    standbys: int = 0
+
+
+def _live_facts(project: Project, rehearsal: Rehearsal) -> LiveFacts:
+    def read(connection: Connection) -> LiveFacts:
         with limited(connection):
-            return read_catalog(connection, names)
+            catalog = read_catalog(
+                connection, {name.name for name in rehearsal.observed.old.values()}
+            )
+            sizes = {
+                RelationName(n.schema or "", n.name): Size(t.rows, t.bytes)
+                for n, t in catalog.tables.items()
+            }
+            standbys = connection.exec_driver_sql(STANDBYS).scalar_one()
+            return LiveFacts(sizes, read_publications(connection), standbys)
 
     return with_connection(make_engine(project.migration_address), read)
-
-
-def _is_shown(statement: RevisionStatement) -> bool:
-    """Whether a statement is the revision's own, and more than the begin or end of a transaction."""
-    words = statement.sql.strip("; \n").upper()
-    return (
-        statement.line is not None and not statement.is_cleanup and words not in ("BEGIN", "COMMIT")
-    )

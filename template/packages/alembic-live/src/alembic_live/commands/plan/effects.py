@@ -63,14 +63,21 @@ class WorkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work on one table. `index` is the index that is built, `other` the table that a foreign key
-    references.
+    """Work on one table.
+
+    Attributes:
+        kind: what is done.
+        table: the table.
+        index: the index that is built.
+        other: the table that a foreign key references.
+        is_selective: whether a condition chooses the rows, so that it may be few.
     """
 
     kind: WorkKind
     table: RelationName
     index: RelationName | None = None
     other: RelationName | None = None
+    is_selective: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from alembic_live.commands.plan.effects import RelationName
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier
-from alembic_live.sql.statements import Name
 
 SCHEMAS_SINCE = (
     15  # the version of Postgres with FOR TABLES IN SCHEMA, filters and lists of columns
@@ -55,11 +55,11 @@ class Publication:
     has_all: bool = False
     has_changes: bool = True
     schemas: frozenset[str] = frozenset()
-    tables: frozenset[Name] = frozenset()
-    columns: dict[Name, frozenset[str]] = field(default_factory=dict)
-    filters: dict[Name, frozenset[str]] = field(default_factory=dict)
+    tables: frozenset[RelationName] = frozenset()
+    columns: dict[RelationName, frozenset[str]] = field(default_factory=dict)
+    filters: dict[RelationName, frozenset[str]] = field(default_factory=dict)
 
-    def has(self, table: Name) -> bool:
+    def has(self, table: RelationName) -> bool:
         """Whether it publishes a table, given by its full name."""
         return self.has_all or table.schema in self.schemas or table in self.tables
 
@@ -88,7 +88,7 @@ def read_publications(connection: Connection) -> list[Publication]:
 
 
 def _publication(row: Row[Any], tables: list[Row[Any]]) -> Publication:
-    names = {Name(each.schema, each.name): each for each in tables}
+    names = {RelationName(each.schema, each.name): each for each in tables}
     return Publication(
         row.name,
         row.has_all,

@@ -1,154 +1,183 @@
-"""What a statement means for logical replication: what its subscribers need, and in which order."""
+"""What a revision means for replication: what subscribers need, in which order, and what standbys do."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from alembic_live.commands.plan.catalog import Catalog, Table
+from alembic_live.commands.plan.analysis import HeldLock
+from alembic_live.commands.plan.effects import LockMode, RelationName
+from alembic_live.commands.plan.inventory import COLUMN, TABLE, SchemaItem
 from alembic_live.commands.plan.publications import Publication
+from alembic_live.commands.plan.rehearsal import Rehearsal, RehearsedRevision
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier
-from alembic_live.sql.statements import Name, Statement, matches, names_of, split_at_commas
+
+# Walsenders of logical replication, and of a backup, replay nothing.
+STANDBYS = """
+SELECT count(*) FROM pg_stat_replication r
+WHERE r.state IS DISTINCT FROM 'backup' AND NOT EXISTS (
+    SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
+"""
 
 
-def notes_on(statement: Statement, catalog: Catalog) -> Iterator[str]:
-    """Sentences on a statement, without a period at the end.
+class Replication:
+    """The notes on the revisions of a plan.
 
     Args:
-        statement: a statement of a revision.
-        catalog: the catalog before the statement.
+        rehearsal: the rehearsed revisions.
+        publications: those of the live database.
+        default_schema: the schema that names do not mention.
     """
-    text = statement.text
-    if not catalog.publications:
-        return
-    if found := matches(text, "CREATE [UNLOGGED] TABLE [IF NOT EXISTS] <table>"):
-        table = catalog.full_name(Name.of(found["table"]))
-        if table not in catalog.tables and " UNLOGGED " not in text:
-            yield from _on_new_table(catalog, table)
-    elif found := matches(text, "ALTER TABLE [IF EXISTS] [ONLY] <table>"):
-        table = catalog.full_name(Name.of(found["table"]))
-        if not catalog.table(table).is_new:
-            for action in split_at_commas(text[found.end() :]):
-                for publication in _of(catalog, table):
-                    yield from _on_action(catalog, table, publication, action)
-    elif found := matches(text, "DROP TABLE [IF EXISTS] <tables>"):
-        for name in map(catalog.full_name, names_of(found["tables"])):
-            for publication in _of(catalog, name):
-                yield (
-                    f"{catalog.shown(name)}: {publication} has it. Drop it at the subscribers after "
-                    "this, and run ALTER SUBSCRIPTION … REFRESH PUBLICATION there"
-                )
-    elif found := matches(text, "{UPDATE|DELETE FROM} [ONLY] <table>"):
-        table = catalog.full_name(Name.of(found["table"]))
-        publications = [each for each in _of(catalog, table) if each.has_changes]
-        if publications and catalog.table(table).has_identity is False:
+
+    def __init__(
+        self, rehearsal: Rehearsal, publications: Iterable[Publication], default_schema: str
+    ) -> None:
+        self._publications = list(publications)
+        self._default_schema = default_schema
+        self._relations = rehearsal.observed.relations
+        self._first_names: Mapping[int, RelationName] = rehearsal.observed.old
+        self._without_identity = rehearsal.without_identity
+
+    def notes_on(self, revision: RehearsedRevision) -> Iterator[str]:
+        """Sentences on a revision, without a period at the end. Revisions come in their order."""
+        before, after = self._without_identity, revision.without_identity
+        self._without_identity = after
+        for statement in revision.statements:
+            for operation, table in statement.modified:
+                if operation in ("Update", "Delete") and table in before:
+                    yield from self._on_refused_change(table)
+        schema = revision.schema
+        for old, new in schema.renamed:
+            yield from self._on_rename(old, new)
+        for old, _ in schema.retyped:
+            yield from self._on_new_type(old)
+        for item in schema.dropped:
+            yield from self._on_drop(item)
+        for item in schema.made:
+            if item.identity.kind == TABLE and item.type == "logged":
+                yield from self._on_new_table(self._relations[item.key.oid].full_name)
+            elif item.identity.kind == COLUMN:
+                yield from self._on_new_column(item)
+        for table in sorted(after - before):
+            for publication in self._of(table):
+                if publication.has_changes:
+                    yield (
+                        f"{self._shown(table)} has no replica identity after this, and {publication} "
+                        f"has it: Postgres refuses UPDATE and DELETE. {_give_identity(table)}"
+                    )
+                    break
+
+    def _on_refused_change(self, table: RelationName) -> Iterator[str]:
+        publications = [each for each in self._of(table) if each.has_changes]
+        if publications:
             yield (
-                f"{catalog.shown(table)} has no replica identity, so Postgres refuses this statement "
+                f"{self._shown(table)} has no replica identity, so Postgres refuses this statement "
                 f"({publications[0]}). {_give_identity(table)}"
             )
 
+    def _on_rename(self, old: SchemaItem, new: SchemaItem) -> Iterator[str]:
+        if old.identity.kind not in (TABLE, COLUMN) or not old.is_old:
+            return
+        table = self._first_names[old.key.oid]
+        column = f".{one_line(old.name)}" if old.identity.kind == COLUMN else ""
+        for publication in self._of(table):
+            yield (
+                f"{self._shown(table)}{column}: {publication} has it, and replication goes by names. "
+                "Stop it (ALTER SUBSCRIPTION … DISABLE), migrate the publisher and the subscribers, "
+                "and start it (ENABLE)"
+            )
 
-def without_identity(catalog: Catalog) -> set[Name]:
-    """The tables that the plan has left without a replica identity."""
-    return {table for table, facts in catalog.tables.items() if facts.loses_identity}
+    def _on_new_type(self, old: SchemaItem) -> Iterator[str]:
+        if old.identity.kind != COLUMN or not old.is_old:
+            return
+        table = self._first_names[old.key.oid]
+        for publication in self._of(table):
+            if old.name in publication.filters.get(table, ()):
+                what = f"to change the type of {self._shown(table)}.{one_line(old.name)}"
+                yield _refused(what, publication, self._shown(table))
 
-
-def notes_on_identity(catalog: Catalog, tables: Iterable[Name]) -> Iterator[str]:
-    """Sentences on tables that a revision leaves without a replica identity."""
-    for table in sorted(tables):
-        for publication in _of(catalog, table):
-            if publication.has_changes:
+    def _on_drop(self, item: SchemaItem) -> Iterator[str]:
+        if item.identity.kind not in (TABLE, COLUMN) or not item.is_old:
+            return
+        table = self._first_names[item.key.oid]
+        name = self._shown(table)
+        for publication in self._of(table):
+            if item.identity.kind == TABLE:
                 yield (
-                    f"{catalog.shown(table)} has no replica identity after this, and {publication} has "
-                    f"it: Postgres refuses UPDATE and DELETE. {_give_identity(table)}"
+                    f"{name}: {publication} has it. Drop it at the subscribers after this, and run "
+                    "ALTER SUBSCRIPTION … REFRESH PUBLICATION there"
+                )
+                continue
+            column = one_line(item.name)
+            used = publication.filters.get(table, frozenset()) | publication.columns.get(
+                table, frozenset()
+            )
+            if item.name in used:
+                yield _refused(f"to drop {name}.{column}", publication, name)
+            else:
+                yield (
+                    f"{name}.{column}: {publication} has it. Drop it at the subscribers after this: a "
+                    "column that only they have stays empty, one that they lack stops replication"
                 )
 
+    def _on_new_table(self, table: RelationName) -> Iterator[str]:
+        name = self._shown(table)
+        for publication in self._publications:
+            if publication.has(table):
+                yield (
+                    f"{name}: {publication} has it as soon as it exists. Create it at the subscribers "
+                    "first; after this, run ALTER SUBSCRIPTION … REFRESH PUBLICATION there"
+                )
+            elif publication.is_list:
+                add = f"ALTER PUBLICATION {one_line(identifier(publication.name))} ADD TABLE {name}"
+                yield (
+                    f"{name}: {publication} is a list of tables and does not have it. To replicate "
+                    f"it: {add}, and at the subscribers ALTER SUBSCRIPTION … REFRESH PUBLICATION"
+                )
 
-def apply_identity(statement: Statement, catalog: Catalog) -> None:
-    """Record whether the tables of a statement have a replica identity afterwards. The catalog is that
-    after the statement.
-    """
-    text = statement.text
-    if found := matches(text, "CREATE [UNLOGGED] TABLE [IF NOT EXISTS] <table>"):
-        table = catalog.table(Name.of(found["table"]))
-        if table.is_new and " PRIMARY KEY" not in text and " UNLOGGED " not in text:
-            table.loses_identity = True
-    elif found := matches(text, "ALTER TABLE [IF EXISTS] [ONLY] <table>"):
-        table = catalog.table(Name.of(found["table"]))
-        for action in split_at_commas(text[found.end() :]):
-            _apply_action(table, action)
+    def _on_new_column(self, item: SchemaItem) -> Iterator[str]:
+        table = self._first_names.get(item.key.oid)
+        if table is None:
+            return
+        name, column = self._shown(table), one_line(item.name)
+        for publication in self._of(table):
+            if table in publication.columns:
+                yield (
+                    f"{name}.{column}: {publication} lists the columns of {name}, and does not have it"
+                )
+            else:
+                yield (
+                    f"{name}.{column}: {publication} has it as soon as it exists. Add it at the "
+                    "subscribers first: replication stops at a column that they lack"
+                )
 
+    def _of(self, table: RelationName) -> list[Publication]:
+        return [each for each in self._publications if each.has(table)]
 
-def _apply_action(table: Table, action: str) -> None:
-    if re.match("ADD .*PRIMARY KEY", action) or matches(action, "REPLICA IDENTITY {FULL|USING}"):
-        table.loses_identity = False
-    elif matches(action, "REPLICA IDENTITY NOTHING"):
-        table.loses_identity = True
-    elif found := matches(action, "DROP CONSTRAINT [IF EXISTS] <name>"):
-        is_key = Name.of(found["name"]).name == table.primary_key
-        table.loses_identity |= is_key and table.has_identity is True
-
-
-def _on_new_table(catalog: Catalog, table: Name) -> Iterator[str]:
-    name = catalog.shown(table)
-    for publication in catalog.publications:
-        if publication.has(table):
-            yield (
-                f"{name}: {publication} has it as soon as it exists. Create it at the subscribers "
-                "first; after this, run ALTER SUBSCRIPTION … REFRESH PUBLICATION there"
-            )
-        elif publication.is_list:
-            add = f"ALTER PUBLICATION {one_line(identifier(publication.name))} ADD TABLE {name}"
-            yield (
-                f"{name}: {publication} is a list of tables and does not have it. To replicate it: "
-                f"{add}, and at the subscribers ALTER SUBSCRIPTION … REFRESH PUBLICATION"
-            )
+    def _shown(self, table: RelationName) -> str:
+        is_plain = table.schema == self._default_schema
+        return one_line(table.name if is_plain else ".".join(table))
 
 
-def _on_action(
-    catalog: Catalog, table: Name, publication: Publication, action: str
+def notes_on_standbys(
+    locks: Iterable[HeldLock], standbys: int, shown: Callable[[RelationName], str]
 ) -> Iterator[str]:
-    name = catalog.shown(table)
-    if found := matches(action, "DROP CONSTRAINT") or matches(action, "RENAME CONSTRAINT"):
-        return
-    if found := matches(action, "DROP [COLUMN] [IF EXISTS] <column>"):
-        column = Name.of(found["column"]).name
-        if column in catalog.table(table).added:
-            return
-        if column in publication.filters.get(table, ()) or column in publication.columns.get(
-            table, ()
-        ):
-            yield _refused(f"to drop {name}.{one_line(column)}", publication, name)
-        else:
-            yield (
-                f"{name}.{one_line(column)}: {publication} has it. Drop it at the subscribers after "
-                "this: a column that only they have stays empty, one that they lack stops replication"
-            )
-    elif found := matches(action, "ALTER [COLUMN] <column> {TYPE|SET DATA TYPE}"):
-        column = Name.of(found["column"]).name
-        if column in publication.filters.get(table, ()):
-            yield _refused(f"to change the type of {name}.{one_line(column)}", publication, name)
-    elif matches(action, "RENAME TO") or matches(action, "SET SCHEMA"):
-        yield _renamed(name, publication)
-    elif found := matches(action, "RENAME [COLUMN] <old> TO <new>"):
-        yield _renamed(f"{name}.{one_line(Name.of(found['old']).name)}", publication)
-    elif action.startswith("ADD ") and not matches(
-        action, "ADD {CONSTRAINT|CHECK|UNIQUE|PRIMARY KEY|FOREIGN KEY|EXCLUDE|NOT NULL}"
-    ):
-        found = matches(action, "ADD [COLUMN] [IF NOT EXISTS] <column>")
-        if found is None:
-            return
-        column = one_line(Name.of(found["column"]).name)
-        if table in publication.columns:
-            yield f"{name}.{column}: {publication} lists the columns of {name}, and does not have it"
-        else:
-            yield (
-                f"{name}.{column}: {publication} has it as soon as it exists. Add it at the "
-                "subscribers first: replication stops at a column that they lack"
-            )
+    """A sentence on the locks that standbys take too.
 
-
-def _of(catalog: Catalog, table: Name) -> list[Publication]:
-    return [each for each in catalog.publications if each.has(table)]
+    Args:
+        locks: those of a revision.
+        standbys: how many are connected.
+        shown: how reports call a table.
+    """
+    tables = [
+        shown(held.taken.relation)
+        for held in locks
+        if held.taken.mode is LockMode.ACCESS_EXCLUSIVE and not held.taken.is_new
+    ]
+    if standbys and tables:
+        yield (
+            f"{standbys} standby{'' if standbys == 1 else 's'}: the ACCESS EXCLUSIVE lock on "
+            f"{', '.join(tables)} is taken there too. While a query reads the table there, new ones "
+            "wait, up to max_standby_streaming_delay. Then it is cancelled"
+        )
 
 
 def _refused(what: str, publication: Publication, table: str) -> str:
@@ -156,13 +185,6 @@ def _refused(what: str, publication: Publication, table: str) -> str:
     return f"Postgres refuses {what}, because {publication} uses it. First: {change}"
 
 
-def _renamed(name: str, publication: Publication) -> str:
-    return (
-        f"{name}: {publication} has it, and replication goes by names. Stop it (ALTER SUBSCRIPTION … "
-        "DISABLE), migrate the publisher and the subscribers, and start it (ENABLE)"
-    )
-
-
-def _give_identity(table: Name) -> str:
-    name = one_line(identifier(table.schema, table.name))
+def _give_identity(table: RelationName) -> str:
+    name = one_line(identifier(*table))
     return f"Give it a primary key, or: ALTER TABLE {name} REPLICA IDENTITY FULL"

@@ -1,48 +1,18 @@
-"""A plan, its report for people, and its JSON."""
+"""The report of a plan for people."""
 
-import re
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-from alembic.script import Script
-
-from alembic_live.commands.lint.findings import Finding
-from alembic_live.commands.lint.revision_sql import RevisionSQL
-from alembic_live.commands.plan.analysis import Loss, RevisionEffects, TableLock
-from alembic_live.commands.plan.catalog import Catalog
+from alembic_live.commands.plan.analysis import HeldLock, Loss
+from alembic_live.commands.plan.effects import RelationName, Work, WorkKind
+from alembic_live.commands.plan.plan import Plan, Step
+from alembic_live.commands.plan.statement import RehearsedStatement
 from alembic_live.history.graph import title_of
-from alembic_live.history.irreversible import why_irreversible
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted
 
 _UNITS = (("year", 365), ("month", 30), ("week", 7), ("day", 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One revision of a plan."""
-
-    revision: Script
-    sql: RevisionSQL  # its own statements
-    effects: RevisionEffects
-    findings: list[Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The revisions that a command would run, in order."""
-
-    database: str | None  # None for a range
-    current: tuple[str, ...]
-    is_downgrade: bool
-    steps: list[Step]
-    catalog: Catalog  # after the last step
-    not_linted: str | None  # the reason, if lint could not run
 
 
 def heading(plan: Plan) -> str:
@@ -54,142 +24,125 @@ def heading(plan: Plan) -> str:
     what = "Downgrade" if plan.is_downgrade else "Upgrade"
     number = f"{len(plan.steps)} revision{'' if len(plan.steps) == 1 else 's'}"
     where = f" of {plan.database}" if plan.database else ""
-    return f"{what}{where} from {current}, {number}. Nothing is executed."
+    return f"{what}{where} from {current}, {number}. Rehearsed on a scratch database with empty tables."
 
 
-def as_text(project: Project, plan: Plan) -> Iterator[str]:
-    """The lines of the report."""
+def as_text(project: Project, plan: Plan, *, verbose: bool = False) -> Iterator[str]:
+    """The lines of the report.
+
+    Args:
+        project: the project.
+        plan: the plan.
+        verbose: whether to show the SQL, and what each statement does.
+    """
     for number, step in enumerate(plan.steps, start=1):
-        created = _created_at(step.revision)
-        when = f" ({_age(created)})" if created else ""
-        yield f"{number}. {step.revision.revision}  {title_of(step.revision)}{when}"
-        yield f"   {_path(project, step)}"
+        when = f" ({_age(step.created)})" if step.created else ""
+        yield f"{number}. {step.revision}  {title_of(step.rehearsed.revision)}{when}"
+        yield f"   {step.file(project)}"
+        if verbose:
+            yield from _statements(plan, step)
+        yield from _sections(project, plan, step)
         yield ""
-        for statement in step.sql.statements:
-            yield from (f"       {line}".rstrip() for line in redacted(statement.sql).split("\n"))
-        if not step.sql.statements and not step.sql.failure:
-            yield "       -- nothing"
-        yield ""
-        yield from _sections(project, plan.catalog, step)
     if plan.not_linted:
         yield f"Not linted: {plan.not_linted}"
 
 
-def _sections(project: Project, catalog: Catalog, step: Step) -> Iterator[str]:
+def _sections(project: Project, plan: Plan, step: Step) -> Iterator[str]:
+    schema = step.rehearsed.schema
+    failure = step.rehearsed.failure
     sections: dict[str, list[str]] = {
-        "Unknown": [
-            *(
-                [
-                    f"the rest of the revision, which {'fails' if step.sql.mistake else 'reads the database'} "
-                    f"({step.sql.failure})"
-                ]
-                if step.sql.failure
-                else ()
-            ),
-            *(f"the locks of: {_shortened(_on_one_line(sql))}" for sql in step.effects.unknown),
+        "Fails": [] if failure is None else [redacted(failure)],
+        "Locks": [describe_lock(plan, lock) for lock in step.locks],
+        "Makes": _joined(str(item.identity) for item in schema.made),
+        "Changes": [
+            *(f"{old.identity} to {new.identity}" for old, new in schema.renamed),
+            *(f"{old.identity} from {old.type} to {new.type}" for old, new in schema.retyped),
         ],
-        "Locks": [_describe_lock(catalog, lock) for lock in step.effects.locks.values()],
-        "Lost": [_describe_loss(loss) for loss in step.effects.losses],
-        "Replication": step.effects.replication,
-        "No way back": [] if (reason := _why_irreversible(step)) is None else [reason],
+        "Drops": _joined(str(item.identity) for item in schema.dropped),
+        "Lost": [describe_loss(plan, loss) for loss in step.losses],
+        "Replication": step.replication,
+        "No way back": [] if (reason := step.irreversible) is None else [reason],
         "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
     }
+    if not any(sections.values()):
+        yield "   Nothing that others notice."
     for title, lines in sections.items():
         if lines:
             yield f"   {title}:"
             yield from (f"     {line}" for line in lines)
-    if any(sections.values()):
+
+
+def _joined(names: Iterator[str]) -> list[str]:
+    text = ", ".join(map(one_line, names))
+    return [text] if text else []
+
+
+def _statements(plan: Plan, step: Step) -> Iterator[str]:
+    for statement in filter(is_shown, step.rehearsed.statements):
         yield ""
+        for number, line in enumerate(redacted(statement.sql).strip().split("\n")):
+            mark = f"{statement.line:>5}  " if number == 0 else " " * 7
+            yield f"{mark}{line}".rstrip()
+        for lock in statement.locks:
+            yield f"         {plan.shown(lock.relation)}: {lock.mode}{' (new)' if lock.is_new else ''}"
+        yield from (f"         {describe_work(plan, work)}" for work in statement.works)
+    yield ""
 
 
-def _why_irreversible(step: Step) -> str | None:
-    """Why the revision cannot be undone. None if it can be."""
-    reason = why_irreversible(Path(step.revision.path))
-    return reason if reason != "" else "the downgrade raises an error"
+def is_shown(statement: RehearsedStatement) -> bool:
+    """Whether a statement is the revision's own, or one of the library's operations that does
+    something. The operations look at the catalog first.
+    """
+    return not statement.is_safe or bool(statement.locks or statement.works)
 
 
-def as_object(project: Project, plan: Plan) -> dict[str, Any]:
-    """The object that `--json` prints. The template's docs/how-to/plan.md describes the keys."""
-    return {
-        "database": plan.database,
-        "current": list(plan.current),
-        "direction": "downgrade" if plan.is_downgrade else "upgrade",
-        "steps": [_step_object(project, plan.catalog, step) for step in plan.steps],
-        "not_linted": plan.not_linted,
-    }
-
-
-def _step_object(project: Project, catalog: Catalog, step: Step) -> dict[str, Any]:
-    created = _created_at(step.revision)
-    return {
-        "revision": step.revision.revision,
-        "message": title_of(step.revision),
-        "created": created.isoformat() if created else None,
-        "file": _path(project, step),
-        "sql": [redacted(statement.sql) for statement in step.sql.statements],
-        "incomplete": step.sql.failure,
-        "irreversible": _why_irreversible(step),
-        "locks": [
-            {
-                "table": catalog.shown(lock.table),
-                "lock": str(lock.mode),
-                "blocks": lock.mode.blocks or None,
-                "during": [
-                    {"work": str(work), "table": catalog.shown(of)} for work, of in lock.during
-                ],
-                "is_new": lock.facts.is_new,
-                "bytes": lock.facts.bytes,
-                "rows": lock.facts.rows,
-            }
-            for lock in step.effects.locks.values()
-        ],
-        "unknown": [_on_one_line(sql) for sql in step.effects.unknown],
-        "losses": [loss._asdict() for loss in step.effects.losses],
-        "replication": step.effects.replication,
-        "findings": [
-            {
-                "rule": each.rule,
-                "line": each.line,
-                "message": each.message,
-                "remedy": each.remedy,
-            }
-            for each in step.findings
-        ],
-    }
-
-
-def _describe_lock(catalog: Catalog, lock: TableLock) -> str:
-    name = catalog.shown(lock.table)
-    if lock.facts.is_new:
+def describe_lock(plan: Plan, held: HeldLock) -> str:
+    """A lock for people: `notes (120 MB, about 3,000 rows): ACCESS EXCLUSIVE, blocks …`."""
+    taken = held.taken
+    name = plan.shown(taken.relation)
+    if taken.is_new:
         return f"{name}: new, so no query waits"
-    blocks = (
-        f"blocks {lock.mode.blocks}" if lock.mode.blocks else "blocks neither reading nor writing"
-    )
-    works = [f"{work} {catalog.shown(of)}" for work, of in lock.during]
+    if taken.relation != taken.table:
+        name = f"{name} of {plan.shown(taken.table)}"
+    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
+    works = [describe_work(plan, work) for work in held.during]
     how_long = f" while it {' and '.join(works)}" if works else ""
-    if not works and lock.mode.blocks:
+    if not works and held.blocks:
         how_long = " for a moment"
-    return f"{name} ({_size(lock)}): {lock.mode}, {blocks}{how_long}"
+    return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
 
 
-def _size(lock: TableLock) -> str:
-    if lock.facts.bytes is None and lock.facts.rows is None:
-        return "size unknown"
-    size = "size unknown" if lock.facts.bytes is None else _pretty(lock.facts.bytes)
-    return f"{size}, {_rows(lock.facts.rows)}"
+def describe_work(plan: Plan, work: Work) -> str:
+    """Work for people: `reads notes`."""
+    table = plan.shown(work.table)
+    if work.kind is WorkKind.BUILDS and work.index:
+        return f"builds {plan.shown(work.index)} on {table}"
+    if work.kind is WorkKind.COMPARES and work.other:
+        return f"compares {table} with {plan.shown(work.other)}"
+    return f"{work.kind} {table}"
 
 
-def _describe_loss(loss: Loss) -> str:
-    name = one_line(loss.name)
-    if loss.what == "enum value":
-        return f"enum value {name}"
+def describe_loss(plan: Plan, loss: Loss) -> str:
+    """A loss for people: `column notes.title, of about 3,000 rows`."""
+    if loss.table is None:
+        return one_line(f"{loss.what} {loss.name}")
+    table, rows = plan.shown(loss.table), describe_rows(plan.size(loss.table).rows)
     if loss.what == "column":
-        return f"column {name}, of {_rows(loss.rows)}"
-    what = f"rows of {name}" if loss.what == "rows" else f"{loss.what} {name}"
-    return what if loss.what == "schema" else f"{what}, {_rows(loss.rows)}"
+        return f"column {table}.{one_line(loss.name)}, of {rows}"
+    if loss.what == "rows":
+        return f"rows of {table}, {'some of ' if loss.is_selective else ''}{rows}"
+    return f"{loss.what} {table}, {rows}"
 
 
-def _rows(rows: int | None) -> str:
+def _size(plan: Plan, table: RelationName) -> str:
+    rows, size = plan.size(table)
+    if size is None and rows is None:
+        return "size unknown"
+    return f"{'size unknown' if size is None else _pretty(size)}, {describe_rows(rows)}"
+
+
+def describe_rows(rows: int | None) -> str:
+    """A number of rows for people."""
     if rows is None:
         return "an unknown number of rows"
     return f"about {rows:,} row{'' if rows == 1 else 's'}" if rows else "no rows"
@@ -202,27 +155,6 @@ def _pretty(size: float) -> str:
             break
         size, unit = size / 1024, "TB"
     return f"{size:,.0f} {unit}"
-
-
-def _on_one_line(sql: str) -> str:
-    return " ".join(redacted(sql).split())
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:99]}…"
-
-
-def _path(project: Project, step: Step) -> str:
-    return Path(step.revision.path).relative_to(project.folder).as_posix()
-
-
-def _created_at(revision: Script) -> datetime | None:
-    """The Create Date in the docstring of a revision; None if it is missing or unreadable."""
-    found = re.search(r"^Create Date: (.+)$", revision.module.__doc__ or "", re.MULTILINE)
-    with suppress(ValueError):
-        date = datetime.fromisoformat(found[1].strip()) if found else None
-        return date.replace(tzinfo=date.tzinfo or UTC) if date else None
-    return None
 
 
 def _age(created: datetime) -> str:

@@ -1,0 +1,103 @@
+"""A plan: the rehearsed revisions, with what they mean for the live database."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from alembic_live.commands.lint.findings import Finding
+from alembic_live.commands.plan.analysis import HeldLock, Loss
+from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.rehearsal import RehearsedRevision
+from alembic_live.history.irreversible import why_irreversible
+from alembic_live.postgres.dump import Difference
+from alembic_live.printable import one_line
+from alembic_live.project import Project
+
+
+class Size(NamedTuple):
+    """The size of a table with its indexes and partitions. None is unknown."""
+
+    rows: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One revision of a plan.
+
+    Attributes:
+        rehearsed: what it did on the scratch database.
+        locks: the locks that others feel, and weaker ones.
+        losses: data that is lost.
+        replication: sentences without a period at their ends.
+        findings: those of `db lint`.
+    """
+
+    rehearsed: RehearsedRevision
+    locks: list[HeldLock]
+    losses: list[Loss]
+    replication: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def revision(self) -> str:
+        """Its id."""
+        return self.rehearsed.revision.revision
+
+    @property
+    def created(self) -> datetime | None:
+        """The Create Date in its docstring; None if it is missing or unreadable."""
+        text = self.rehearsed.revision.module.__doc__ or ""
+        found = re.search(r"^Create Date: (.+)$", text, re.MULTILINE)
+        with suppress(ValueError):
+            date = datetime.fromisoformat(found[1].strip()) if found else None
+            return date.replace(tzinfo=date.tzinfo or UTC) if date else None
+        return None
+
+    @property
+    def irreversible(self) -> str | None:
+        """Why it cannot be undone. None if it can be."""
+        reason = why_irreversible(Path(self.rehearsed.revision.path))
+        return reason if reason != "" else "the downgrade raises an error"
+
+    def file(self, project: Project) -> str:
+        """The path of its file from the project's folder."""
+        return str(project.relative(Path(self.rehearsed.revision.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The revisions that a command would run, in order.
+
+    Attributes:
+        database: its description; None for a range.
+        current: the revisions that the plan begins at.
+        is_downgrade: whether they are undone.
+        steps: the revisions.
+        sizes: those of the tables; without the new ones.
+        default_schema: the one that names do not mention.
+        not_linted: why lint could not run.
+        differences: those between the schema before and after; None if nobody asked for them.
+    """
+
+    database: str | None
+    current: tuple[str, ...]
+    is_downgrade: bool
+    steps: list[Step]
+    sizes: Mapping[RelationName, Size]
+    default_schema: str
+    not_linted: str | None = None
+    differences: list[Difference] | None = None
+
+    def size(self, table: RelationName) -> Size:
+        """The size of a table, which may be unknown."""
+        return self.sizes.get(table, Size())
+
+    def shown(self, name: RelationName) -> str:
+        """A name as reports show it, without the default schema."""
+        schema, _ = name
+        return one_line(name.name if schema == self.default_schema else ".".join(name))

@@ -1,0 +1,224 @@
+"""Rehearses revisions: runs them on a scratch database that has the schema of the live one."""
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from alembic import command
+from alembic.script import Script
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from alembic_live.address import Address
+from alembic_live.autogenerate.from_scratch.restore import restore
+from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.inventory import Inventory, SchemaChange
+from alembic_live.commands.plan.observation import Observed
+from alembic_live.commands.plan.recorder import Recorder
+from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.steps import Steps
+from alembic_live.postgres.connection import make_engine, with_connection
+from alembic_live.postgres.dump import (
+    UNMANAGED_KINDS,
+    Difference,
+    comparable,
+    differences,
+    read_schema,
+)
+from alembic_live.postgres.explanations import explain_refusal
+from alembic_live.postgres.relations import PROGRESS
+from alembic_live.postgres.scratch import scratch_databases
+from alembic_live.printable import one_line
+from alembic_live.project import Project
+from alembic_live.runtime.configuration import configuration_at
+from alembic_live.runtime.program import replay, run_command
+from alembic_live.terminal import bar, clear_progress, show_progress
+
+# https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
+WITHOUT_IDENTITY = """
+SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname)), '[]')::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT CASE c.relreplident
+    WHEN 'f' THEN true WHEN 'n' THEN false
+    WHEN 'd' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+    ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) END
+"""
+
+LOCKED = text(
+    """
+    SELECT l.pid, l.relation::regclass::text AS name FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    ORDER BY 1, 2 LIMIT 10
+    """
+)
+
+LOCK_WAIT = "2s"  # for the locks of pg_dump, which has ACCESS SHARE on the other tables meanwhile
+
+
+@dataclass(slots=True)
+class RehearsedRevision:
+    """A revision, and what it has done on the scratch database.
+
+    Attributes:
+        revision: the revision.
+        statements: its statements, in order.
+        schema: what it has made, dropped and renamed.
+        without_identity: the tables without a replica identity afterwards.
+        failure: why it fails there, or why it was not run.
+    """
+
+    revision: Script
+    statements: list[RehearsedStatement] = field(default_factory=list)
+    schema: SchemaChange = field(default_factory=SchemaChange)
+    without_identity: frozenset[RelationName] = frozenset()
+    failure: str | None = None
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The revisions of a plan, in order.
+
+    Attributes:
+        revisions: what each has done.
+        observed: the relations of the scratch database.
+        without_identity: the tables without a replica identity before the first revision.
+        differences: those between the schema before and after; None if nobody asked for them.
+    """
+
+    revisions: list[RehearsedRevision]
+    observed: Observed
+    without_identity: frozenset[RelationName]
+    differences: list[Difference] | None
+
+
+def rehearse(
+    project: Project,
+    steps: Steps,
+    target: str,
+    *,
+    current: Sequence[str],
+    live: Address | None,
+    compares: bool = False,
+) -> Rehearsal:
+    """Run revisions on a scratch database, with empty tables.
+
+    Args:
+        project: the project.
+        steps: the revisions.
+        target: of `upgrade` or `downgrade`, which leads to them.
+        current: the revisions that the database has.
+        live: the database that has the schema. Without one, the history makes it.
+        compares: whether to compare the schema of before with that of afterwards.
+
+    Raises:
+        CommandError: there is no scratch database, or it cannot get the schema.
+    """
+    with scratch_databases(project) as make:
+        scratch = make()
+        table = configuration_at(project, scratch).version_table.name
+        if live is None:
+            show_progress("Replaying the history")
+            replay(project, scratch, *current)
+        else:
+            show_progress("Copying the schema")
+            _copy_schema(project, live, scratch, current, table)
+        before = comparable(read_schema(scratch, version_table=table)) if compares else {}
+        engine = make_engine(scratch)
+        rehearsal = with_connection(
+            engine,
+            lambda connection: _run(project, connection, scratch, steps, target, [table, PROGRESS]),
+        )
+        if compares:
+            after = comparable(read_schema(scratch, version_table=table))
+            rehearsal.differences = differences(before, after, "before", "after")
+        clear_progress()
+        return rehearsal
+
+
+def _copy_schema(
+    project: Project, live: Address, scratch: Address, current: Sequence[str], table: str
+) -> None:
+    options = ("--no-privileges", f"--lock-wait-timeout={LOCK_WAIT}")
+    try:
+        schema = read_schema(live, *options, version_table=table)
+    except CommandError as error:
+        if not (holders := with_connection(make_engine(live), _lock_holders)):
+            raise
+        raise CommandError(
+            f"pg_dump needs the definition of every table of {live}, and {holders}. Run the command "
+            "again when that has ended."
+        ) from error
+    managed = {each: sql for each, sql in schema.items() if each.kind not in UNMANAGED_KINDS}
+    engine = make_engine(scratch)
+    try:
+        with_connection(engine, lambda connection: restore(connection, managed))
+    except DBAPIError as error:
+        raise CommandError(
+            f"The schema of {live} cannot be copied to a scratch database: {explain_refusal(error)}"
+        ) from error
+    run_command(project, command.stamp, list(current) or "base", connection=engine)
+
+
+def _lock_holders(connection: Connection) -> str:
+    """Which sessions keep others from reading tables. Empty if none does."""
+    rows = connection.execute(LOCKED).all()
+    return ", ".join(
+        f"session {row.pid} has locked {one_line(row.name)} in ACCESS EXCLUSIVE mode"
+        for row in rows
+    )
+
+
+def _run(
+    project: Project,
+    connection: Connection,
+    scratch: Address,
+    steps: Steps,
+    target: str,
+    ignored: list[str],
+) -> Rehearsal:
+    recorder = Recorder(connection, scratch, ignored)
+    with connection.begin():
+        inventory = Inventory(recorder.ask)
+        without_identity = _without_identity(recorder)
+    done: list[RehearsedRevision] = []
+    files = {each.path: each for each in steps.revisions}
+
+    def applied(**_arguments: object) -> None:
+        statements, recorder.statements = recorder.statements, []
+        revision = steps.revisions[len(done)]
+        changed = inventory.change()
+        without = _without_identity(recorder)
+        done.append(RehearsedRevision(revision, statements, changed, without))
+        share = len(done) / len(files)
+        show_progress(f"Rehearsing {bar(share)} {len(done)} of {len(files)} revisions")
+
+    function = command.downgrade if steps.is_downgrade else command.upgrade
+    failure = None
+    with recorder.recording(files):
+        try:
+            run_command(project, function, target, connection=connection, applied=applied)
+        except CommandError as error:
+            failure = str(error)
+        except Exception as error:  # the code of a revision may expect rows
+            failure = _place_of(error, files) + f"{type(error).__name__}: {one_line(str(error))}"
+    rest = steps.revisions[len(done) :]
+    for number, revision in enumerate(rest):
+        reason = failure if number == 0 else f"not run, because {rest[0].revision} fails"
+        statements = recorder.statements if number == 0 else []
+        done.append(RehearsedRevision(revision, statements, failure=reason))
+    return Rehearsal(done, recorder.observed, without_identity, None)
+
+
+def _place_of(error: Exception, files: Mapping[str, Script]) -> str:
+    """The file and line of the revision that an error comes from, with a colon at the end."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames if frame.filename in files]
+    return f"{places[-1].filename}:{places[-1].lineno}: " if places else ""
+
+
+def _without_identity(recorder: Recorder) -> frozenset[RelationName]:
+    rows = json.loads(recorder.ask(WITHOUT_IDENTITY))
+    return frozenset(RelationName(*row) for row in rows)
