@@ -24,7 +24,10 @@ def heading(plan: Plan) -> str:
     what = "Downgrade" if plan.is_downgrade else "Upgrade"
     number = f"{len(plan.steps)} revision{'' if len(plan.steps) == 1 else 's'}"
     where = f" of {plan.database}" if plan.database else ""
-    return f"{what}{where} from {current}, {number}. Rehearsed on a scratch database with empty tables."
+    return (
+        f"{what}{where} from {current}, {number}. Rehearsed on a scratch database with empty tables. "
+        "Nothing else is changed."
+    )
 
 
 def as_text(project: Project, plan: Plan, *, verbose: bool = False) -> Iterator[str]:
