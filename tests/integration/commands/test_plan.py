@@ -45,13 +45,12 @@ def step(project: Project, target: str = "heads") -> Any:
 
 
 def locks(found: Any) -> dict[str, str]:
-    """The lock on each table, and what is done meanwhile."""
-    return {
-        each["table"]: " ".join(
-            [each["lock"], *(f"{work['work']} {work['table']}" for work in each["during"])]
-        )
-        for each in found["locks"]
-    }
+    """The locks on each table, and what is done meanwhile."""
+    texts: dict[str, list[str]] = {}
+    for each in found["locks"]:
+        works = (f"{work['work']} {work['table']}" for work in each["during"])
+        texts.setdefault(each["relation"], []).append(" ".join([each["lock"], *works]))
+    return {table: ", ".join(held) for table, held in texts.items()}
 
 
 def test_a_plan_is_told_in_full_and_nothing_of_it_is_done(
@@ -139,7 +138,7 @@ def test_a_lock_is_held_until_the_transaction_ends(project: Project, database: D
     )
     assert locks(step(project)) == {
         "owners": "ACCESS EXCLUSIVE changes rows of notes",
-        "notes": "ACCESS EXCLUSIVE",
+        "notes": "ROW EXCLUSIVE changes rows of notes, ACCESS EXCLUSIVE",
     }
 
 
@@ -169,9 +168,12 @@ def test_the_operations_are_shown_with_the_weak_locks_that_they_take(
     plan = planned(project)["steps"]
     assert [locks(each) for each in plan] == [
         {"notes": "SHARE UPDATE EXCLUSIVE builds an index of notes"},
-        {"notes": "SHARE ROW EXCLUSIVE", "owners": "SHARE ROW EXCLUSIVE"},
-        {"notes": "ACCESS EXCLUSIVE"},
-        {"notes": "ACCESS EXCLUSIVE"},
+        {
+            "notes": "SHARE ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE compares notes",
+            "owners": "SHARE ROW EXCLUSIVE",
+        },
+        {"notes": "ACCESS EXCLUSIVE, SHARE UPDATE EXCLUSIVE reads notes"},
+        {"notes": "SHARE UPDATE EXCLUSIVE builds an index of notes, ACCESS EXCLUSIVE"},
     ]
     assert [each["findings"] for each in plan[:1]] == [[]]
     statements = [each for step in plan[:2] for each in step["statements"]]
@@ -197,8 +199,8 @@ def test_what_would_be_lost_is_counted(project: Project, database: Database) -> 
     assert [tuple(each.values()) for each in step(project)["losses"]] == [
         ("rows", "notes", None),
         ("rows", "old", 2),
-        ("table", "old", 2),
         ("column", "notes.title", 1000),
+        ("table", "old", 2),
         ("enum value", "mood.it's bad", None),
     ]
     back = step(project, "base")

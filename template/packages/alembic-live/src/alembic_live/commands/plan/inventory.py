@@ -13,7 +13,7 @@ from alembic_live.commands.plan.observation import FIRST_OID
 # index of a constraint, the row type of a table.
 OBJECTS = f"""
 SELECT json_agg(json_build_array(o.catalog::oid::bigint, o.oid::bigint, o.number, o.whole::bigint,
-    o.name, o.type))::text
+    o.name, o.type) ORDER BY o.oid, o.number)::text
 FROM (
     SELECT 'pg_class'::regclass AS catalog, c.oid, 0 AS number, coalesce(i.indrelid, s.refobjid, 0)
         AS whole, concat(c.relnamespace, '.', c.relname) AS name,
