@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from edit import edit
 from project import Project, said
-from revisions import NOTES, revise
+from revisions import NOTES, git, revise
 from sample import NewProject
 from server import Database
 
@@ -326,6 +326,23 @@ def test_a_range_needs_no_database(project: Project) -> None:
     project.environment.clear()
     assert "notes (size unknown): ACCESS EXCLUSIVE" in project.db("plan", f"{NOTES}:head").stdout
     assert "DB_HOST" in project.db("plan", ok=False).stderr
+
+
+def test_the_revisions_since_a_commit_need_no_database(project: Project) -> None:
+    git(project, "init", "--quiet", "--initial-branch", "main")
+    revise(project, "aaaa", 'op.add_column("notes", sa.Column("a", sa.Integer()))')
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "one")
+    revise(project, "bbbb", 'op.drop_column("notes", "a")', follows="aaaa")
+    nowhere = project.given(DB_HOST="127.0.0.1", DB_PORT="1")
+    done = nowhere.db("plan", "--since", "main")
+    assert "Upgrade from aaaa, 1 revision." in done.stderr
+    assert "column notes.a, of an unknown number of rows" in done.stdout
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "two")
+    assert "Nothing to do" in nowhere.db("plan", "--since", "main").stderr
+    assert "git has no such commit" in nowhere.db("plan", "--since", "gone", ok=False).stderr
+    assert "no target" in nowhere.db("plan", "heads", "--since", "main", ok=False).stderr
 
 
 def test_a_revision_that_no_file_has_is_named(project: Project, database: Database) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alembic import command
@@ -83,9 +83,7 @@ class Rehearsal:
 def rehearse(
     project: Project,
     steps: Steps,
-    target: str,
     *,
-    current: Sequence[str],
     live: Address | None,
     compares: bool = False,
 ) -> Rehearsal:
@@ -94,8 +92,6 @@ def rehearse(
     Args:
         project: the project.
         steps: the revisions.
-        target: of `upgrade` or `downgrade`, which leads to them.
-        current: the revisions that the database has.
         live: the database that has the schema. Without one, the history makes it.
         compares: whether to compare the schema of before with that of afterwards.
 
@@ -107,17 +103,17 @@ def rehearse(
         table = configuration_at(project, scratch).version_table.name
         if live is None:
             show_progress("Replaying the history")
-            replay(project, scratch, *current)
+            replay(project, scratch, *steps.current)
         else:
             show_progress("Copying the schema")
             copy_schema(live, scratch, table)
-            stamped = list(current) or "base"
+            stamped = list(steps.current) or "base"
             run_command(project, command.stamp, stamped, connection=make_engine(scratch))
         before = comparable(read_schema(scratch, version_table=table)) if compares else {}
         engine = make_engine(scratch)
         rehearsal = with_connection(
             engine,
-            lambda connection: _run(project, connection, scratch, steps, target, [table, PROGRESS]),
+            lambda connection: _run(project, connection, scratch, steps, [table, PROGRESS]),
         )
         if compares:
             after = comparable(read_schema(scratch, version_table=table))
@@ -131,7 +127,6 @@ def _run(
     connection: Connection,
     scratch: Address,
     steps: Steps,
-    target: str,
     ignored: list[str],
 ) -> Rehearsal:
     recorder = Recorder(connection, scratch, ignored)
@@ -154,7 +149,7 @@ def _run(
     failure = None
     with recorder.recording(files):
         try:
-            run_command(project, function, target, connection=connection, applied=applied)
+            run_command(project, function, steps.target, connection=connection, applied=applied)
         except CommandError as error:
             failure = str(error)
         except Exception as error:  # the code of a revision may expect rows
