@@ -219,6 +219,40 @@ def test_a_table_that_a_foreign_key_ties_to_it_is_locked_too(
     assert locks(step(project)) == {"notes": "ACCESS EXCLUSIVE", "owners": "ACCESS EXCLUSIVE"}
 
 
+PARTITIONED = (
+    "CREATE TABLE logs (id int, note varchar(9)) PARTITION BY RANGE (id)",
+    *(
+        f"CREATE TABLE logs_{n} PARTITION OF logs FOR VALUES FROM ({n}) TO ({n + 1})"
+        for n in range(5)
+    ),
+    "INSERT INTO logs SELECT n % 5, n FROM generate_series(1, 500) n",
+    "ANALYZE logs",
+)
+
+
+def test_partitions_are_summed_up(project: Project, database: Database) -> None:
+    with database.connect() as connection:
+        for statement in PARTITIONED:
+            connection.execute(statement.encode())
+    revise(
+        project,
+        "aaaa",
+        'op.add_column("logs", sa.Column("c", sa.Integer()))\n'
+        'op.execute("ALTER TABLE logs ALTER note TYPE varchar(5)")\n'
+        'op.execute("DELETE FROM logs WHERE id > 2")',
+    )
+    revise(project, "bbbb", 'op.execute("DROP TABLE logs_1")', follows="aaaa")
+    text = project.db("plan").stdout
+    assert (
+        "about 500 rows): ACCESS EXCLUSIVE, blocks reading and writing while it rewrites logs "
+        "(5 partitions) and changes rows of logs (5 partitions)\n" in text
+    )
+    assert "\n     column logs.c\n   Changes:" in text
+    assert "rows of logs, some of about 500 rows\n" in text
+    assert "table logs_1, about 100 rows\n" in text
+    assert "logs_2" not in text
+
+
 def test_what_runs_in_the_server_is_seen(project: Project, database: Database) -> None:
     database.query("CREATE TABLE owners (id int PRIMARY KEY)")
     revise(

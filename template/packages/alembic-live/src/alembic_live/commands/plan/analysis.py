@@ -83,9 +83,11 @@ def _of_transaction(statements: Sequence[RehearsedStatement]) -> Iterator[HeldLo
 
 
 def _makes_up_for(one: HeldLock, other: HeldLock) -> bool:
-    """Whether a lock tells all about another one. An index or a sequence is locked with its table."""
+    """Whether a lock tells all about another one. An index is locked with its table, a partition with
+    the partitioned table.
+    """
     return (
-        one.taken.relation in (other.taken.relation, other.taken.table)
+        one.taken.relation in (other.taken.relation, other.taken.table, other.taken.parent)
         and one.taken.mode >= other.taken.mode
         and set(one.during) >= set(other.during)
     )

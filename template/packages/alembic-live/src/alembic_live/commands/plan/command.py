@@ -88,7 +88,7 @@ def make_plan(project: Project, target: str = "heads", *, since: str | None = No
     if steps.is_downgrade:
         require_reversible(steps.revisions)
     if not steps.revisions:
-        return Plan(str(live) if live else None, steps.current, steps.is_downgrade, [], {}, "")
+        return Plan(str(live) if live else None, steps.current, steps.is_downgrade, [], {}, {}, "")
     rehearsal = rehearse(project, steps, live=live)
     facts = _live_facts(project, rehearsal) if live else LiveFacts()
     return _plan(project, str(live) if live else None, steps, rehearsal, facts)
@@ -108,6 +108,7 @@ def _plan(
         steps.is_downgrade,
         [],
         facts.sizes,
+        rehearsal.observed.partitioned(),
         default_schema,
         differences=rehearsal.differences,
     )
