@@ -245,7 +245,7 @@ def test_partitions_are_summed_up(project: Project, database: Database) -> None:
     text = project.db("plan").stdout
     assert (
         "about 500 rows): ACCESS EXCLUSIVE, blocks reading and writing while it rewrites logs "
-        "(5 partitions) and changes rows of logs (5 partitions)\n" in text
+        "(5 partitions) and changes rows of logs (3 partitions)\n" in text
     )
     assert "\n     column logs.c\n   Changes:" in text
     assert "rows of logs, some of about 500 rows\n" in text
