@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+BTREE = "btree"
+
 
 class RelationName(NamedTuple):
     """The full name of a table, view, index or sequence."""
@@ -71,6 +73,7 @@ class Work:
         index: the index that is built.
         other: the table that a foreign key references.
         is_selective: whether a condition chooses the rows, so that it may be few.
+        method: that of the index.
     """
 
     kind: WorkKind
@@ -78,6 +81,7 @@ class Work:
     index: RelationName | None = None
     other: RelationName | None = None
     is_selective: bool = False
+    method: str = BTREE
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class RehearsedRevision:
         schema: what it has made, dropped and renamed.
         without_identity: the tables without a replica identity afterwards.
         failure: why it fails there, or why it was not run.
+        failed_line: the line of its file that fails, if it is known, else 1.
     """
 
     revision: Script
@@ -61,6 +62,7 @@ class RehearsedRevision:
     schema: SchemaChange = field(default_factory=SchemaChange)
     without_identity: frozenset[RelationName] = frozenset()
     failure: str | None = None
+    failed_line: int = 1
 
 
 @dataclass(slots=True)
@@ -146,27 +148,38 @@ def _run(
         show_progress(f"Rehearsing {bar(share)} {len(done)} of {len(files)} revisions")
 
     function = command.downgrade if steps.is_downgrade else command.upgrade
-    failure = None
+    failure, line = None, 1
     with recorder.recording(files):
         try:
             run_command(project, function, steps.target, connection=connection, applied=applied)
-        except CommandError as error:
-            failure = str(error)
         except Exception as error:  # the code of a revision may expect rows
-            failure = _place_of(error, files) + f"{type(error).__name__}: {one_line(str(error))}"
+            path, line = _place_of(error, files)
+            failure = f"{path}:{line}: {type(error).__name__}: {one_line(str(error))}"
+            if isinstance(error, CommandError):
+                failure = str(error)
     rest = steps.revisions[len(done) :]
-    for number, revision in enumerate(rest):
-        reason = failure if number == 0 else f"not run, because {rest[0].revision} fails"
-        statements = recorder.statements if number == 0 else []
-        done.append(RehearsedRevision(revision, statements, failure=reason))
+    for revision in rest[:1]:
+        done.append(
+            RehearsedRevision(
+                revision, recorder.statements, failure=failure or "not run", failed_line=line
+            )
+        )
+    done += [
+        RehearsedRevision(revision, failure=f"not run, because {rest[0].revision} fails")
+        for revision in rest[1:]
+    ]
     return Rehearsal(done, recorder.observed, without_identity, None)
 
 
-def _place_of(error: Exception, files: Mapping[str, Script]) -> str:
-    """The file and line of the revision that an error comes from, with a colon at the end."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [frame for frame in frames if frame.filename in files]
-    return f"{places[-1].filename}:{places[-1].lineno}: " if places else ""
+def _place_of(error: BaseException, files: Mapping[str, Script]) -> tuple[str, int]:
+    """The file and line of the revision that an error comes from, else the first one's."""
+    cause: BaseException | None = error
+    while cause:
+        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
+            if frame.filename in files:
+                return frame.filename, frame.lineno or 1
+        cause = cause.__cause__ or cause.__context__
+    return next(iter(files)), 1
 
 
 def _without_identity(recorder: Recorder) -> frozenset[RelationName]:

@@ -110,7 +110,9 @@ def describe_lock(plan: Plan, held: HeldLock) -> str:
     blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
     how_long = " for a moment" if held.blocks else ""
     if held.during:
-        how_long = f" while it {describe_works(plan, held.during)}"
+        duration = plan.duration(held.during)
+        seconds = f" for {duration}," if duration and held.blocks else ""
+        how_long = f"{seconds} while it {describe_works(plan, held.during)}"
     return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
 
 
@@ -146,7 +148,7 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
     if loss.table is None:
         return one_line(f"{loss.what} {loss.name}")
     name = plan.whole(loss.table) if loss.what == "rows" else loss.table
-    table, rows = plan.shown(name), describe_rows(plan.size(name).rows)
+    table, rows = plan.shown(name), describe_rows(plan.rows(name))
     if loss.what == "column":
         return f"column {table}.{one_line(loss.name)}, of {rows}"
     if loss.what == "rows":
@@ -155,10 +157,8 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
 
 
 def _size(plan: Plan, table: RelationName) -> str:
-    rows, size = plan.size(table)
-    if size is None and rows is None:
-        return "size unknown"
-    return f"{'size unknown' if size is None else _pretty(size)}, {describe_rows(rows)}"
+    size = plan.sizes.get(table)
+    return f"{_pretty(size.bytes)}, {describe_rows(size.rows)}" if size else "size unknown"
 
 
 def describe_rows(rows: int | None) -> str:
