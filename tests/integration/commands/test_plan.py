@@ -77,8 +77,8 @@ def test_a_plan_is_told_in_full_and_nothing_of_it_is_done(
     assert "   21  ALTER TABLE notes ADD COLUMN author_id INTEGER\n" in text
     assert "authors: new, so no query waits" in text
     assert (
-        "kB, about 1,000 rows): ACCESS EXCLUSIVE, blocks reading and writing while it builds "
-        "ix_notes_author_id on notes" in text
+        "kB, about 1,000 rows): ACCESS EXCLUSIVE, blocks reading and writing for under a second, "
+        "while it builds ix_notes_author_id on notes" in text
     )
     assert "column notes.body, of about 1,000 rows" in text
     assert "migrations/versions/bbbb.py:20: ban-drop-column: " in text
@@ -244,7 +244,7 @@ def test_partitions_are_summed_up(project: Project, database: Database) -> None:
     revise(project, "bbbb", 'op.execute("DROP TABLE logs_1")', follows="aaaa")
     text = project.db("plan").stdout
     assert (
-        "about 500 rows): ACCESS EXCLUSIVE, blocks reading and writing while it rewrites logs "
+        "ACCESS EXCLUSIVE, blocks reading and writing for under a second, while it rewrites logs "
         "(5 partitions) and changes rows of logs (3 partitions)\n" in text
     )
     assert "\n     column logs.c\n   Changes:" in text
