@@ -8,6 +8,7 @@ from server import Database
 
 UP = """\
 op.execute("CREATE TABLE a (b text); INSERT INTO a VALUES (':x;'), ('%');\\n-- why\\nCREATE INDEX i ON a (b)")
+op.execute("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end; SELECT 2; END; SELECT f()")
 with op.get_context().autocommit_block():
     op.execute("CREATE INDEX CONCURRENTLY j ON a (b); CREATE INDEX CONCURRENTLY k ON a (b)")"""
 
@@ -17,8 +18,10 @@ def test_several_statements_are_executed(
     new_project: NewProject, database: Database, driver: str
 ) -> None:
     project = new_project().given(DB_DRIVER_ASYNC=driver)
-    up = UP if driver == "asyncpg" else UP.splitlines()[0]
-    revise(project, "r1", up.replace(":x", r"\\:x"), 'op.execute("DROP TABLE a; SELECT 1")')
+    up = UP if driver == "asyncpg" else "\n".join(UP.splitlines()[:2])
+    revise(
+        project, "r1", up.replace(":x", r"\\:x"), 'op.execute("DROP TABLE a; DROP FUNCTION f()")'
+    )
     project.alembic("upgrade", "head")
     assert database.query("SELECT b FROM a ORDER BY b") == [("%",), (":x;",)]
     found = database.query("SELECT relname FROM pg_class WHERE relname IN ('i', 'j', 'k')")

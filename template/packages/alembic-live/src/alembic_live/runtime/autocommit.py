@@ -5,7 +5,6 @@ retried without the rest of its revision.
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,14 +14,15 @@ from sqlalchemy import Connection, event
 from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.postgres.connection import is_autocommit, is_in_transaction
 from alembic_live.runtime.retries import Retries
-from alembic_live.sql.statement_kinds import is_concurrent, may_commit_midway
+from alembic_live.sql.statement_kinds import (
+    finalizing_statement,
+    is_concurrent,
+    may_commit_midway,
+)
 
 log = logging.getLogger("alembic.migrations")
 
 STAYS = "The revision is not applied. What it did before that statement stays."
-
-# https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION
-DETACH = re.compile(r"(\bDETACH\s+PARTITION\b.*)\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
 
 
 @contextmanager
@@ -49,8 +49,8 @@ def retried_statements(connection: Connection, retries: Retries) -> Iterator[Non
             execute(cursor, sql, parameters, context)
 
         if is_concurrent(sql):
-            if DETACH.search(sql):
-                _detach(attempt, sql)
+            if finalize := finalizing_statement(sql):
+                _detach(attempt, sql, finalize)
                 return True
             return False
         retries.until_granted(
@@ -61,7 +61,7 @@ def retried_statements(connection: Connection, retries: Retries) -> Iterator[Non
         )
         return True
 
-    def _detach(attempt: Callable[[], None], sql: str) -> None:
+    def _detach(attempt: Callable[[], None], sql: str, finalize: str) -> None:
         """Detach a partition. Its last step takes ACCESS EXCLUSIVE on the partition. If that times
         out, the partition is neither attached nor detached, and FINALIZE completes the work.
         """
@@ -73,7 +73,7 @@ def retried_statements(connection: Connection, retries: Retries) -> Iterator[Non
             log.warning(
                 "%s The partition is detached in a second step.", retries.blockers.describe(sql)
             )
-            connection.exec_driver_sql(DETACH.sub(r"\1FINALIZE", sql))
+            connection.exec_driver_sql(finalize)
 
     event.listen(connection.dialect, "do_execute", tried_again)
     try:

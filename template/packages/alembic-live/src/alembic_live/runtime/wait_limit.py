@@ -5,14 +5,12 @@ the transaction has worked. A retry repeats that work, and other sessions wait f
 spent waiting for a lock counts.
 """
 
-import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from alembic_live.postgres.waits import Wait
-
-SETS_LIMIT = re.compile(r"\s*SET\s+(?:LOCAL\s+|SESSION\s+)?lock_timeout\b", re.IGNORECASE)
+from alembic_live.sql.statement_kinds import sets_lock_timeout
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ class WaitLimit:
 
     def begin(self, sql: str) -> None:
         """A statement begins."""
-        self._has_own_limit |= bool(SETS_LIMIT.match(sql))
+        self._has_own_limit |= sets_lock_timeout(sql)
 
     def end(self, watched: Watched) -> None:
         """A statement ends."""

@@ -25,6 +25,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_WITH_BODIES = {"FUNCTION", "PROCEDURE"}
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
 # The rest of a string after its opening quotation mark, with the closing one.
@@ -85,24 +86,30 @@ def is_ambiguous(sql: str) -> bool:
 
 def statements(sql: str) -> Iterator[list[Token]]:
     """The tokens of each statement, with the semicolon at its end. Semicolons inside parentheses
-    (CREATE RULE) or between BEGIN ATOMIC and END do not end a statement.
+    (CREATE RULE) or in the body of a function (BEGIN ATOMIC … END) do not end a statement.
     """
     statement: list[Token] = []
+    opening: list[str] = []  # the first words of the statement
     depth = 0  # of parentheses
-    atomic = 0  # the number of open BEGIN ATOMIC and CASE
-    word = ""  # the previous word
+    in_body = False
+    before = ""  # the previous token
     for token in tokens(sql):
         statement.append(token)
-        if token.text == ";" and depth <= 0 and not atomic:
+        if token.is_blank:
+            continue
+        if token.text == ";" and depth <= 0 and not in_body:
             yield statement
-            statement, depth, word = [], 0, ""
-        elif not token.is_blank:
-            depth += (token.text == "(") - (token.text == ")")
-            before, word = word, token.text.upper() if token.kind == "word" else ""
-            if atomic:
-                atomic += (word == "CASE") - (word == "END")
-            else:
-                atomic = int((before, word) == ("BEGIN", "ATOMIC"))
+            statement, opening, depth, before = [], [], 0, ""
+            continue
+        depth += (token.text == "(") - (token.text == ")")
+        word = token.text.upper() if token.kind == "word" else token.text
+        if len(opening) < 4:
+            opening.append(word)
+        if in_body:  # of statements, each with a semicolon: another END ends a CASE, or is a name
+            in_body = not (word == "END" and before in (";", "ATOMIC"))
+        elif (before, word) == ("BEGIN", "ATOMIC") and depth <= 0:
+            in_body = opening[0] == "CREATE" and not _WITH_BODIES.isdisjoint(opening)
+        before = word
     if statement:
         yield statement
 

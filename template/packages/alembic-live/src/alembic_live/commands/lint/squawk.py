@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from alembic.util import CommandError
 
 from alembic_live.commands.lint.revision_sql import RevisionStatement
-from alembic_live.commands.plan.locks import work_of_new_type
+from alembic_live.commands.lint.storage import keeps_storage
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted_message
@@ -85,7 +85,7 @@ def find_violations(
         revisions: the statements of each revision, by its id.
 
     Raises:
-        CommandError: Squawk is not installed, or fails; the text says why.
+        CommandError: Squawk or the parser is not installed, or Squawk fails; the text says why.
     """
     with tempfile.TemporaryDirectory() as folder:
         lines: dict[str, list[RevisionStatement]] = {}
@@ -111,19 +111,14 @@ def _is_harmless(found: dict[str, Any], statement: RevisionStatement) -> bool:
     """Whether Squawk finds fault with what Postgres and running clients do not notice."""
     match found["rule_name"]:
         case "changing-column-type":
-            return _keeps_storage(statement)
+            old, new = statement.types or (None, "")
+            return old is not None and keeps_storage(old, new)
         case "renaming-object":
             return str(found["message"]).startswith(UNNOTICED)
         case "adding-field-with-default":  # a virtual column is computed when it is read
             is_generated = str(found["message"]).startswith("Adding a generated column")
             return is_generated and " STORED" not in statement.sql
     return False
-
-
-def _keeps_storage(statement: RevisionStatement) -> bool:
-    """Whether a new type, such as a longer varchar, changes no stored value."""
-    old, new = statement.types or (None, "")
-    return bool(old) and "COLLATE" not in f"{old} {new}" and not work_of_new_type(old, new)
 
 
 def _run(project: Project, paths: list[str]) -> list[dict[str, Any]]:

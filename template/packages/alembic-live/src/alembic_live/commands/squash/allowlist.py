@@ -4,13 +4,12 @@ A call is named by the path of its function: `sqlalchemy.Column`. The path of a 
 the path of the call that returned its object: `alembic.op.get_bind.execute`.
 """
 
-import re
 import sys
 
 import sqlalchemy
 
 from alembic_live import operations
-from alembic_live.sql.statements import Statement, statements_in
+from alembic_live.sql.parser import Node, UnreadableError, choice_of, kind_of, statements_in
 
 
 def _words(text: str) -> frozenset[str]:
@@ -96,13 +95,15 @@ PLAIN_METHODS = _words(
     """
 )
 
-# The beginnings of statements that change the schema only.
-# https://www.postgresql.org/docs/current/sql-commands.html
-SCHEMA_COMMANDS = re.compile(
-    r"(ALTER|ANALYZE|CLUSTER|COMMENT|CREATE|DROP|GRANT|IMPORT FOREIGN SCHEMA|LOCK|REFRESH|REINDEX|RESET"
-    r"|REVOKE|SECURITY LABEL|SET|VACUUM)\b"
+# Statements that change the schema only, as the parser calls them: ALTER, CREATE and DROP, and these.
+SCHEMA_STATEMENTS = ("Alter", "Create", "Drop")
+OTHER_SCHEMA_STATEMENTS = _words(
+    """
+    ClusterStmt CommentStmt CompositeTypeStmt ConstraintsSetStmt DefineStmt GrantRoleStmt GrantStmt
+    ImportForeignSchemaStmt IndexStmt LockStmt RefreshMatViewStmt ReindexStmt RenameStmt RuleStmt
+    SecLabelStmt VacuumStmt VariableSetStmt ViewStmt
+    """
 )
-_CREATE_TABLE = re.compile(r"CREATE ((GLOBAL|LOCAL) )?((TEMP|TEMPORARY|UNLOGGED) )?TABLE\b")
 
 
 def is_schema_operation(path: str) -> bool:
@@ -142,22 +143,22 @@ def reads_schema(path: str) -> bool:
 
 
 def changes_schema_only(sql: str) -> bool:
-    """Whether all statements of a script change the schema only. An empty script does not count."""
-    statements = list(statements_in(sql))
+    """Whether all statements of a script change the schema only. An empty script does not count, nor
+    does one that the parser cannot read.
+
+    Raises:
+        CommandError: the parser is not installed.
+    """
+    try:
+        # In text(), a backslash says that a colon begins no parameter.
+        statements = statements_in(sql.replace(r"\:", ":"))
+    except UnreadableError:
+        return False
     return bool(statements) and all(map(_is_schema_statement, statements))
 
 
-def _is_schema_statement(statement: Statement) -> bool:
-    if not SCHEMA_COMMANDS.match(statement.text):
-        return False
-    return not (_CREATE_TABLE.match(statement.text) and _is_filled_by_a_query(statement))
-
-
-def _is_filled_by_a_query(statement: Statement) -> bool:
-    """Whether it is CREATE TABLE … AS. Inside parentheses, AS belongs to a generated column."""
-    depth = 0
-    for token in statement.tokens:
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 and token.kind == "word" and token.text.upper() == "AS":
-            return True
-    return False
+def _is_schema_statement(statement: Node) -> bool:
+    kind = kind_of(statement)
+    if kind == "CreateTableAsStmt":  # its query fills a table, or a materialized view
+        return choice_of(statement, "objtype") == "OBJECT_MATVIEW"
+    return kind.startswith(SCHEMA_STATEMENTS) or kind in OTHER_SCHEMA_STATEMENTS
