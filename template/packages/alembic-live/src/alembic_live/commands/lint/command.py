@@ -12,6 +12,7 @@ from alembic_live.commands.lint.findings import Finding, LintResult, report
 from alembic_live.commands.lint.history import check_heads, check_old_revisions
 from alembic_live.commands.lint.revision_sql import RevisionStatement, render_revision_sql
 from alembic_live.commands.lint.rules import explain
+from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.lint.source import (
     does_nothing,
     function_in,
@@ -21,10 +22,10 @@ from alembic_live.commands.lint.source import (
 )
 from alembic_live.commands.lint.squawk import Violation, find_violations
 from alembic_live.commands.plan.steps import Steps, steps_between
-from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
 from alembic_live.history.irreversible import EXAMPLE, why_irreversible
-from alembic_live.history.locations import folders_of
+from alembic_live.history.new_revisions import commit_before, new_since
+from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.terminal import show_data
 
@@ -44,8 +45,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--explain", metavar="RULE", help="Explain a rule: the danger, unsafe code and safe code."
     )
-    parser.add_argument(
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument(
         "--github", action="store_true", help="Print the findings as annotations for GitHub."
+    )
+    formats.add_argument(
+        "--sarif", action="store_true", help="Print the findings as SARIF, for code scanning."
     )
 
 
@@ -55,6 +60,9 @@ def run(project: Project, arguments: Namespace) -> int:
         show_data(explain(arguments.explain))
         return 0
     result = lint(project, since=arguments.since, revisions=arguments.revisions)
+    if arguments.sarif:
+        show_data(as_json(as_sarif(project, "lint", result.findings, result.notes)))
+        return 1 if result.findings else 0
     for line in report(project, result, github=arguments.github):
         print(line)  # report() has escaped it, and show() would escape GitHub's commands
     return 1 if result.findings else 0
@@ -71,12 +79,7 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
     Raises:
         CommandError: git or Squawk fails, or there is no such commit, revision or range.
     """
-    if since and not has_commit(project, since):
-        if set(since) != {"0"}:  # GitHub's commit before the first push
-            raise CommandError(f"--since {since}: git has no such commit.")
-        since = None
-    base = since or main_branch(project)
-    base = git(project, "merge-base", base, "HEAD").strip() if base else None
+    base = commit_before(project, since)
     script = project.script
     try:
         require_sound(script)
@@ -89,7 +92,7 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
         *(check_old_revisions(project, script, base) if base else ()),
     ]
     new, down = (
-        _in_range(script, revisions) if revisions else (_new_since(project, script, base), False)
+        _in_range(script, revisions) if revisions else (new_since(project, script, base), False)
     )
     notes: list[str] = []
     statements = {}
@@ -134,15 +137,6 @@ def lint_revisions(
     in_sql = _check_sql(project, revisions)
     findings += [each for each in in_sql if not (down and each.rule.startswith("ban-drop-"))]
     return [finding for finding in findings if not _is_ignored(finding)]
-
-
-def _new_since(project: Project, script: ScriptDirectory, base: str | None) -> list[Script]:
-    """The revisions that are not in a commit, oldest first."""
-    revisions = list(script.walk_revisions())[::-1]
-    if base is None:
-        return revisions
-    old = files_in_commit(project, base, folders_of(script))
-    return [revision for revision in revisions if Path(revision.path) not in old]
 
 
 def _in_range(script: ScriptDirectory, revisions: str) -> Steps:

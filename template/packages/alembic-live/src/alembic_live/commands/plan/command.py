@@ -11,8 +11,8 @@ from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
 from alembic_live.commands.plan.catalog_queries import read_catalog
-from alembic_live.commands.plan.document import as_object
 from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.formats import add_formats, formatted
 from alembic_live.commands.plan.plan import Plan, Size, Step
 from alembic_live.commands.plan.publications import Publication, read_publications
 from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
@@ -21,10 +21,10 @@ from alembic_live.commands.plan.report import as_text, heading
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
+from alembic_live.history.new_revisions import commit_before, heads_before
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
-from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import current_revisions
 from alembic_live.terminal import show, show_data, tell
@@ -32,44 +32,60 @@ from alembic_live.terminal import show, show_data, tell
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "target",
         nargs="?",
         default="heads",
         help="a target of upgrade or downgrade, or a range, from:to (default: heads)",
     )
+    what.add_argument(
+        "--since",
+        metavar="COMMIT",
+        help="Plan the revisions that are new since this commit, or since the main branch if it is "
+        "empty. This needs no database.",
+    )
     parser.add_argument(
         "--verbose", action="store_true", help="Show the SQL, and what each statement does."
     )
-    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_formats(parser)
 
 
 def run(project: Project, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
-    plan = make_plan(project, arguments.target)
+    plan = make_plan(project, arguments.target, since=arguments.since, compares=arguments.markdown)
     tell(heading(plan))
-    if arguments.json:
-        show_data(as_json(as_object(project, plan)))
+    if (text := formatted(project, plan, arguments)) is not None:
+        show_data(text)
     else:
         for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
     return 0
 
 
-def make_plan(project: Project, target: str) -> Plan:
+def make_plan(
+    project: Project, target: str, *, since: str | None = None, compares: bool = False
+) -> Plan:
     """The plan of an upgrade or a downgrade.
 
     Args:
+        project: the project.
         target: a target of `upgrade` or `downgrade`, or a range, `from:to`, which needs no database.
+        since: a commit. The plan has the revisions that are new since then, and needs no database.
+            If it is empty, it is the main branch.
+        compares: whether to compare the schema of before with that of afterwards.
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
-            is no such target, or a downgrade to it is impossible.
+            is no such target or commit, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
     script = project.script
     require_sound(script)
-    if ":" in target:
+    if since is not None:
+        database, current = None, heads_before(project, script, commit_before(project, since))
+        steps = steps_to(script, target, current)
+    elif ":" in target:
         lower, _, upper = target.partition(":")
         database, current = None, tuple(part for part in (lower,) if part not in ("", "base"))
         steps = steps_between(script, lower, upper)
@@ -90,7 +106,7 @@ def make_plan(project: Project, target: str) -> Plan:
         return Plan(database, current, steps.is_downgrade, [], {}, "")
     live = project.migration_address if database else None
     goal = target.rpartition(":")[2] or "heads"
-    rehearsal = rehearse(project, steps, goal, current=current, live=live)
+    rehearsal = rehearse(project, steps, goal, current=current, live=live, compares=compares)
     facts = _live_facts(project, rehearsal) if live else LiveFacts()
     return _plan(project, database, current, steps, rehearsal, facts)
 

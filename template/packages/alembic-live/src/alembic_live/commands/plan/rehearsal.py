@@ -24,8 +24,8 @@ from alembic_live.postgres.dump import (
     UNMANAGED_KINDS,
     Difference,
     comparable,
-    differences,
     read_schema,
+    unified_differences,
 )
 from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.relations import PROGRESS
@@ -85,7 +85,8 @@ class Rehearsal:
         revisions: what each has done.
         observed: the relations of the scratch database.
         without_identity: the tables without a replica identity before the first revision.
-        differences: those between the schema before and after; None if nobody asked for them.
+        differences: those between the schema before and after, as unified diffs; None if nobody asked
+            for them.
     """
 
     revisions: list[RehearsedRevision]
@@ -133,7 +134,7 @@ def rehearse(
         )
         if compares:
             after = comparable(read_schema(scratch, version_table=table))
-            rehearsal.differences = differences(before, after, "before", "after")
+            rehearsal.differences = unified_differences(before, after)
         clear_progress()
         return rehearsal
 

@@ -101,18 +101,27 @@ def is_shown(statement: RehearsedStatement) -> bool:
 
 def describe_lock(plan: Plan, held: HeldLock) -> str:
     """A lock for people: `notes (120 MB, about 3,000 rows): ACCESS EXCLUSIVE, blocks …`."""
+    if held.taken.is_new:
+        return f"{plan.shown(held.taken.relation)}: new, so no query waits"
+    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
+    how_long = describe_duration(plan, held)
+    return f"{describe_locked(plan, held)}: {held.taken.mode}, {blocks} {how_long}".rstrip()
+
+
+def describe_locked(plan: Plan, held: HeldLock) -> str:
+    """What is locked: `notes (120 MB, about 3,000 rows)`."""
     taken = held.taken
     name = plan.shown(taken.relation)
-    if taken.is_new:
-        return f"{name}: new, so no query waits"
     if taken.relation != taken.table:
         name = f"{name} of {plan.shown(taken.table)}"
-    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
-    works = [describe_work(plan, work) for work in held.during]
-    how_long = f" while it {' and '.join(works)}" if works else ""
-    if not works and held.blocks:
-        how_long = " for a moment"
-    return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
+    return f"{name} ({_size(plan, taken.table)})"
+
+
+def describe_duration(plan: Plan, held: HeldLock) -> str:
+    """How long a lock is held: `while it reads notes`, or `for a moment`."""
+    if works := dict.fromkeys(describe_work(plan, work) for work in held.during):
+        return f"while it {' and '.join(works)}"
+    return "for a moment" if held.blocks else ""
 
 
 def describe_work(plan: Plan, work: Work) -> str:
