@@ -80,7 +80,7 @@ def lock(
     is_new: bool = False,
 ) -> HeldLock:
     """A lock on a table, with work during it."""
-    taken = TakenLock(table, mode, "r", table, is_new)
+    taken = TakenLock(table, mode, "r", table, None, is_new)
     return HeldLock(taken, line, tuple(Work(kind, table) for kind in works))
 
 
@@ -96,4 +96,4 @@ def plan(
     found = None
     if difference is not None:
         found = [Difference(SchemaObject("TABLE", "public", "notes"), difference)]
-    return Plan(None, current, is_downgrade, [*steps], sizes, "public", not_linted, found)
+    return Plan(None, current, is_downgrade, [*steps], sizes, {}, "public", not_linted, found)

@@ -349,7 +349,7 @@ def test_nothing_to_do_is_a_short_document(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["--json --markdown", "--sarif --github", "--markdown --github", "head --since main"],
+    ["--json --markdown", "--sarif --github", "--markdown --github"],
 )
 def test_options_that_exclude_each_other(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     parser = ArgumentParser()

@@ -11,15 +11,15 @@ from alembic_live.printable import one_line
 from alembic_live.project import Project
 
 
-def commit_before(project: Project, since: str | None) -> str | None:
-    """The newest commit that this branch shares with another. None without one: then all is new.
+def base_commit(project: Project, since: str | None = None) -> str | None:
+    """The commit that new revisions are compared with. None if every revision is new.
 
     Args:
         project: the project.
-        since: a commit or a branch. Default: the main branch.
+        since: a commit or branch. Default: the main branch.
 
     Raises:
-        CommandError: there is no such commit, or the branches share none.
+        CommandError: git has no such commit, or fails.
     """
     if since and not has_commit(project, since):
         if set(since) != {"0"}:  # GitHub's commit before the first push
@@ -38,20 +38,13 @@ def commit_before(project: Project, since: str | None) -> str | None:
     return shared
 
 
-def new_since(project: Project, script: ScriptDirectory, commit: str | None) -> list[Script]:
+def new_revisions(project: Project, script: ScriptDirectory, base: str | None) -> list[Script]:
     """The revisions that are not in a commit, oldest first."""
     revisions = list(script.walk_revisions())[::-1]
-    if commit is None:
+    if base is None:
         return revisions
-    old = files_in_commit(project, commit, folders_of(script))
+    old = files_in_commit(project, base, folders_of(script))
     return [revision for revision in revisions if Path(revision.path) not in old]
-
-
-def heads_before(project: Project, script: ScriptDirectory, commit: str | None) -> tuple[str, ...]:
-    """The heads without the revisions that are not in a commit."""
-    new = {revision.revision for revision in new_since(project, script, commit)}
-    old = [each for each in script.walk_revisions() if each.revision not in new]
-    return tuple(sorted(each.revision for each in old if each.nextrev <= new))
 
 
 def _if_shallow(project: Project) -> str:

@@ -24,7 +24,7 @@ from alembic_live.commands.lint.squawk import Violation, find_violations
 from alembic_live.commands.plan.steps import Steps, steps_between
 from alembic_live.history.graph import require_sound
 from alembic_live.history.irreversible import EXAMPLE, why_irreversible
-from alembic_live.history.new_revisions import commit_before, new_since
+from alembic_live.history.new_revisions import base_commit, new_revisions
 from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.terminal import show_data
@@ -79,7 +79,7 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
     Raises:
         CommandError: git or Squawk fails, or there is no such commit, revision or range.
     """
-    base = commit_before(project, since)
+    base = base_commit(project, since)
     script = project.script
     try:
         require_sound(script)
@@ -91,9 +91,10 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
         *check_heads(project, script),
         *(check_old_revisions(project, script, base) if base else ()),
     ]
-    new, down = (
-        _in_range(script, revisions) if revisions else (new_since(project, script, base), False)
-    )
+    new, down = new_revisions(project, script, base), False
+    if revisions:
+        steps = _in_range(script, revisions)
+        new, down = steps.revisions, steps.is_downgrade
     notes: list[str] = []
     statements = {}
     for revision in new:

@@ -18,10 +18,9 @@ from alembic_live.commands.plan.publications import Publication, read_publicatio
 from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
 from alembic_live.commands.plan.replication import STANDBYS, Replication, notes_on_standbys
 from alembic_live.commands.plan.report import as_text, heading
-from alembic_live.commands.plan.steps import Steps, steps_between, steps_to
+from alembic_live.commands.plan.steps import Steps, steps_between, steps_since, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
-from alembic_live.history.new_revisions import commit_before, heads_before
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
@@ -32,18 +31,15 @@ from alembic_live.terminal import show, show_data, tell
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
+    parser.add_argument(
         "target",
         nargs="?",
-        default="heads",
         help="a target of upgrade or downgrade, or a range, from:to (default: heads)",
     )
-    what.add_argument(
+    parser.add_argument(
         "--since",
         metavar="COMMIT",
-        help="Plan the revisions that are new since this commit, or since the main branch if it is "
-        "empty. This needs no database.",
+        help="Plan the revisions that are new since a commit or branch. Needs no database.",
     )
     parser.add_argument(
         "--verbose", action="store_true", help="Show the SQL, and what each statement does."
@@ -53,7 +49,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(project: Project, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
-    plan = make_plan(project, arguments.target, since=arguments.since, compares=arguments.markdown)
+    if arguments.target and arguments.since:
+        raise CommandError("--since names the revisions, so there is no target beside it.")
+    plan = make_plan(
+        project, arguments.target or "heads", since=arguments.since, compares=arguments.markdown
+    )
     tell(heading(plan))
     if (text := formatted(project, plan, arguments)) is not None:
         show_data(text)
@@ -64,15 +64,14 @@ def run(project: Project, arguments: Namespace) -> int:
 
 
 def make_plan(
-    project: Project, target: str, *, since: str | None = None, compares: bool = False
+    project: Project, target: str = "heads", *, since: str | None = None, compares: bool = False
 ) -> Plan:
     """The plan of an upgrade or a downgrade.
 
     Args:
         project: the project.
         target: a target of `upgrade` or `downgrade`, or a range, `from:to`, which needs no database.
-        since: a commit. The plan has the revisions that are new since then, and needs no database.
-            If it is empty, it is the main branch.
+        since: a commit or branch: plan the revisions that are new since then. Needs no database.
         compares: whether to compare the schema of before with that of afterwards.
 
     Raises:
@@ -80,41 +79,28 @@ def make_plan(
             is no such target or commit, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
-    script = project.script
-    require_sound(script)
+    require_sound(project.script)
+    live = None
     if since is not None:
-        database, current = None, heads_before(project, script, commit_before(project, since))
-        steps = steps_to(script, target, current)
+        steps = steps_since(project, since)
     elif ":" in target:
         lower, _, upper = target.partition(":")
-        database, current = None, tuple(part for part in (lower,) if part not in ("", "base"))
-        steps = steps_between(script, lower, upper)
+        steps = steps_between(project.script, lower, upper)
     else:
-        database, current = str(project.migration_address), _current_revisions(project)
-        if unknown := unknown_revisions(script, current):
-            raise CommandError(
-                describe_unknown(
-                    unknown,
-                    ". Either a newer version of the code migrated it, or the revision's file was "
-                    "deleted.",
-                )
-            )
-        steps = steps_to(script, target, current)
+        live = project.migration_address
+        steps = steps_to(project.script, target, _known_revisions(project))
     if steps.is_downgrade:
         require_reversible(steps.revisions)
     if not steps.revisions:
-        return Plan(database, current, steps.is_downgrade, [], {}, "")
-    live = project.migration_address if database else None
-    goal = target.rpartition(":")[2] or "heads"
-    rehearsal = rehearse(project, steps, goal, current=current, live=live, compares=compares)
+        return Plan(str(live) if live else None, steps.current, steps.is_downgrade, [], {}, {}, "")
+    rehearsal = rehearse(project, steps, live=live, compares=compares)
     facts = _live_facts(project, rehearsal) if live else LiveFacts()
-    return _plan(project, database, current, steps, rehearsal, facts)
+    return _plan(project, str(live) if live else None, steps, rehearsal, facts)
 
 
 def _plan(
     project: Project,
     database: str | None,
-    current: tuple[str, ...],
     steps: Steps,
     rehearsal: Rehearsal,
     facts: "LiveFacts",
@@ -122,10 +108,11 @@ def _plan(
     default_schema = schema_name(None, project.default_schema)
     plan = Plan(
         database,
-        current,
+        steps.current,
         steps.is_downgrade,
         [],
         facts.sizes,
+        rehearsal.observed.partitioned(),
         default_schema,
         differences=rehearsal.differences,
     )
@@ -157,13 +144,22 @@ def _findings(project: Project, steps: Steps) -> tuple[list[Finding], str | None
         return [], str(error)
 
 
-def _current_revisions(project: Project) -> tuple[str, ...]:
+def _known_revisions(project: Project) -> tuple[str, ...]:
+    """The revisions of the database, which are in this code."""
     try:
-        return current_revisions(project)
+        current = current_revisions(project)
     except CommandError as error:
         raise CommandError(
             f"{error} A range needs no database: uv run db plan <from>:<to>"
         ) from error
+    if unknown := unknown_revisions(project.script, current):
+        raise CommandError(
+            describe_unknown(
+                unknown,
+                ". Either a newer version of the code migrated it, or the revision's file was deleted.",
+            )
+        )
+    return current
 
 
 @dataclass

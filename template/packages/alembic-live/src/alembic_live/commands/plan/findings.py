@@ -70,5 +70,7 @@ def _level(held: HeldLock) -> str:
 def _line_of(step: Step, loss: Loss) -> int | None:
     """The line of the statement that removes the rows, or else of the strongest lock on the table."""
     removing = [each.line for each in step.rehearsed.statements if loss.table in each.emptied]
-    locking = [each.line for each in step.locks if each.taken.relation == loss.table]
-    return next(iter([*(removing if loss.what == "rows" else ()), *locking]), None)
+    if loss.what == "rows" and removing:
+        return removing[0]
+    locks = [each for each in step.locks if each.taken.relation == loss.table]
+    return max(locks, key=lambda lock: lock.taken.mode).line if locks else None

@@ -203,6 +203,17 @@ class Observed:
         """The locks of a mode on a table and its indexes."""
         return [self._lock(each, mode) for each in self.relations.values() if each.table == table]
 
+    def partitioned(self) -> dict[RelationName, RelationName]:
+        """The topmost partitioned table of each partition."""
+        found = {}
+        for relation in self.relations.values():
+            top = relation
+            while top.parent and top.parent in self.relations:
+                top = self.relations[top.parent]
+            if top is not relation:
+                found[relation.full_name] = top.full_name
+        return found
+
     def changed_by_delete(self, table: RelationName) -> set[int]:
         """The tables whose rows foreign keys delete or change with those of a table."""
         found: set[int] = set()
@@ -307,11 +318,13 @@ class Observed:
         done |= built
 
     def _lock(self, relation: Relation, mode: LockMode) -> TakenLock:
+        parent = self.relations.get(relation.parent) if relation.parent else None
         return TakenLock(
             relation.full_name,
             mode,
             relation.kind,
             self._name(relation.table),
+            parent.full_name if parent else None,
             is_new=relation.oid not in self.old,
         )
 

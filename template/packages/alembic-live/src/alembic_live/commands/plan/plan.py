@@ -79,6 +79,7 @@ class Plan:
         is_downgrade: whether they are undone.
         steps: the revisions.
         sizes: those of the tables; without the new ones.
+        partitioned: the topmost partitioned table of each partition.
         default_schema: the one that names do not mention.
         not_linted: why lint could not run.
         differences: those between the schema before and after, as unified diffs; None if nobody asked
@@ -90,6 +91,7 @@ class Plan:
     is_downgrade: bool
     steps: list[Step]
     sizes: Mapping[RelationName, Size]
+    partitioned: Mapping[RelationName, RelationName]
     default_schema: str
     not_linted: str | None = None
     differences: list[Difference] | None = None
@@ -97,6 +99,10 @@ class Plan:
     def size(self, table: RelationName) -> Size:
         """The size of a table, which may be unknown."""
         return self.sizes.get(table, Size())
+
+    def whole(self, table: RelationName) -> RelationName:
+        """The partitioned table of a partition, or the table itself."""
+        return self.partitioned.get(table, table)
 
     def shown(self, name: RelationName) -> str:
         """A name as reports show it, without the default schema."""

@@ -1,6 +1,6 @@
 """The report of a plan for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from alembic_live.commands.plan.analysis import HeldLock, Loss
@@ -62,7 +62,7 @@ def _sections(project: Project, plan: Plan, step: Step) -> Iterator[str]:
             *(f"{old.identity} from {old.type} to {new.type}" for old, new in schema.retyped),
         ],
         "Drops": _joined(str(item.identity) for item in schema.dropped),
-        "Lost": [describe_loss(plan, loss) for loss in step.losses],
+        "Lost": list(dict.fromkeys(describe_loss(plan, loss) for loss in step.losses)),
         "Replication": step.replication,
         "No way back": [] if (reason := step.irreversible) is None else [reason],
         "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
@@ -119,9 +119,26 @@ def describe_locked(plan: Plan, held: HeldLock) -> str:
 
 def describe_duration(plan: Plan, held: HeldLock) -> str:
     """How long a lock is held: `while it reads notes`, or `for a moment`."""
-    if works := dict.fromkeys(describe_work(plan, work) for work in held.during):
-        return f"while it {' and '.join(works)}"
+    if held.during:
+        return f"while it {describe_works(plan, held.during)}"
     return "for a moment" if held.blocks else ""
+
+
+def describe_works(plan: Plan, works: Iterable[Work]) -> str:
+    """Works for people: `reads notes and builds ix_notes_title on notes`. Those on the partitions of a
+    table are summed up.
+    """
+    groups: dict[tuple[WorkKind, RelationName], list[Work]] = {}
+    for work in works:
+        groups.setdefault((work.kind, plan.whole(work.table)), []).append(work)
+    texts = []
+    for (kind, table), some in groups.items():
+        if len(some) == 1 or table == some[0].table:
+            texts += [describe_work(plan, work) for work in some]
+        else:
+            texts.append(f"{kind} {plan.shown(table)} ({len(some)} partitions)")
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def describe_work(plan: Plan, work: Work) -> str:
@@ -138,7 +155,8 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
     """A loss for people: `column notes.title, of about 3,000 rows`."""
     if loss.table is None:
         return one_line(f"{loss.what} {loss.name}")
-    table, rows = plan.shown(loss.table), describe_rows(plan.size(loss.table).rows)
+    name = plan.whole(loss.table) if loss.what == "rows" else loss.table
+    table, rows = plan.shown(name), describe_rows(plan.size(name).rows)
     if loss.what == "column":
         return f"column {table}.{one_line(loss.name)}, of {rows}"
     if loss.what == "rows":
