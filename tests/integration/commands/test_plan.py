@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from edit import edit
+from plan_schema import check_plan
 from project import Project, commit, said
 from revisions import NOTES, git, revise
 from sample import NewProject
@@ -35,7 +36,9 @@ def project(new_project: NewProject, database: Database) -> Project:
 
 
 def planned(project: Project, target: str = "heads") -> Any:
-    return json.loads(project.db("plan", target, "--json").stdout)
+    plan = json.loads(project.db("plan", target, "--json").stdout)
+    check_plan(plan)
+    return plan
 
 
 def step(project: Project, target: str = "heads") -> Any:

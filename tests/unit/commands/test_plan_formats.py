@@ -13,11 +13,14 @@ from alembic_live.commands.lint.findings import WARNING, Finding, annotations
 from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.plan import command
 from alembic_live.commands.plan.analysis import Loss
+from alembic_live.commands.plan.document import as_object
 from alembic_live.commands.plan.effects import LockMode, RelationName, WorkKind
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
 from alembic_live.commands.plan.findings import findings_of
 from alembic_live.commands.plan.markdown import as_markdown
+from alembic_live.commands.plan.plan import Step
 from alembic_live.commands.plan.way_back import way_back
+from plan_schema import check_plan, plan_schema
 from project import run
 
 MOST = 65_536  # characters of a comment on GitHub
@@ -224,8 +227,9 @@ def test_a_revision_that_cannot_be_undone_is_named(project: Project) -> None:
 # ---- findings ---------------------------------------------------------------------------------
 
 
-def found(project: Project) -> list[Finding]:
-    step = plans.step(
+def full_step(project: Project) -> Step:
+    """A revision with all kinds of findings."""
+    return plans.step(
         project,
         "new",
         locks=(
@@ -238,7 +242,10 @@ def found(project: Project) -> list[Finding]:
         losses=(Loss("column", "body", plans.NOTES), Loss("schema", "s")),
         failure="It is 5% wrong, a: b.",
     )
-    return findings_of(project, plans.plan(step))
+
+
+def found(project: Project) -> list[Finding]:
+    return findings_of(project, plans.plan(full_step(project)))
 
 
 def test_the_worst_comes_first(project: Project) -> None:
@@ -331,6 +338,32 @@ def test_a_file_is_named_from_the_root_of_the_repository(tmp_path: Path) -> None
     assert run_["automationDetails"]["id"] == "alembic-live/plan/my%20services/a/"
     [rule] = run_["tool"]["driver"]["rules"]
     assert rule["helpUri"].endswith("/some-rule")
+
+
+# ---- JSON -------------------------------------------------------------------------------------
+
+
+def test_the_schema_has_every_kind_of_lock_and_work() -> None:
+    kinds = plan_schema()["$defs"]
+    assert kinds["lock"]["properties"]["lock"]["enum"] == [str(mode) for mode in LockMode]
+    assert kinds["work"]["properties"]["work"]["enum"] == [str(kind) for kind in WorkKind]
+    blocks = kinds["held"]["properties"]["blocks"]["enum"]
+    assert {mode.blocks or None for mode in LockMode} == {*blocks}
+
+
+def test_the_schema_describes_what_is_printed(project: Project) -> None:
+    step = full_step(project)
+    check_plan(as_object(project, plans.plan(step)))
+    plan = as_object(project, plans.plan(step, not_linted="no Squawk", is_downgrade=True))
+    check_plan(plan)
+    check_plan(as_object(project, plans.plan()))
+    for broken in (
+        plan | {"version": 2},
+        plan | {"unknown": 1},
+        plan | {"steps": [plan["steps"][0] | {"locks": [{}]}]},
+    ):
+        with pytest.raises(AssertionError):
+            check_plan(broken)
 
 
 # ---- a plan with nothing to do, and options ---------------------------------------------------
