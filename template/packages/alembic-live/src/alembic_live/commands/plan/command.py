@@ -12,7 +12,7 @@ from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
 from alembic_live.commands.plan.budget import Budget, describe_finding
-from alembic_live.commands.plan.document import as_object
+from alembic_live.commands.plan.formats import add_formats, formatted
 from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.publications import Publication, read_publications
 from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
@@ -26,7 +26,6 @@ from alembic_live.history.irreversible import require_reversible
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.postgres.watchdog import limited
-from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import current_revisions
 from alembic_live.terminal import show, show_data, tell
@@ -58,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", action="store_true", help="Show the SQL, and what each statement does."
     )
-    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_formats(parser)
 
 
 def run(project: Project, arguments: Namespace) -> int:
@@ -66,13 +65,17 @@ def run(project: Project, arguments: Namespace) -> int:
     if arguments.target and arguments.since:
         raise CommandError("--since names the revisions, so there is no target beside it.")
     plan = make_plan(
-        project, arguments.target or "heads", since=arguments.since, statistics=arguments.statistics
+        project,
+        arguments.target or "heads",
+        since=arguments.since,
+        statistics=arguments.statistics,
+        compares=arguments.markdown,
     )
     budget = Budget.of(project)
     beyond = list(budget.findings(plan)) if arguments.check else []
     tell(heading(plan))
-    if arguments.json:
-        show_data(as_json(as_object(project, plan)))
+    if (text := formatted(project, plan, arguments)) is not None:
+        show_data(text)
     else:
         for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
@@ -87,6 +90,7 @@ def make_plan(
     *,
     since: str | None = None,
     statistics: Path | None = None,
+    compares: bool = False,
 ) -> Plan:
     """The plan of an upgrade or a downgrade.
 
@@ -96,10 +100,11 @@ def make_plan(
         since: a commit or branch: plan the revisions that are new since then. Needs no database.
         statistics: a file with the sizes of the tables, instead of the database's own. Without a
             database, the default is the project's statistics.json, if it has one.
+        compares: whether to compare the schema of before with that of afterwards.
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
-            is no such target, or a downgrade to it is impossible.
+            is no such target or commit, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
     require_sound(project.script)
@@ -116,7 +121,7 @@ def make_plan(
         require_reversible(steps.revisions)
     if not steps.revisions:
         return Plan(str(live) if live else None, steps.current, steps.is_downgrade)
-    rehearsal = rehearse(project, steps, live=live)
+    rehearsal = rehearse(project, steps, live=live, compares=compares)
     sizes = read_statistics(statistics) if statistics else statistics_of(project)
     facts = _live_facts(project) if live else LiveFacts(sizes or {})
     if statistics and sizes:

@@ -78,7 +78,8 @@ class Plan:
         partitioned: the topmost partitioned table of each partition.
         default_schema: the one that names do not mention.
         not_linted: why lint could not run.
-        differences: those between the schema before and after; None if nobody asked for them.
+        differences: those between the schema before and after, as unified diffs; None if nobody asked
+            for them.
     """
 
     database: str | None

@@ -101,19 +101,29 @@ def is_shown(statement: RehearsedStatement) -> bool:
 
 def describe_lock(plan: Plan, held: HeldLock) -> str:
     """A lock for people: `notes (120 MB, about 3,000 rows): ACCESS EXCLUSIVE, blocks …`."""
+    if held.taken.is_new:
+        return f"{plan.shown(held.taken.relation)}: new, so no query waits"
+    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
+    how_long = describe_duration(plan, held)
+    return f"{describe_locked(plan, held)}: {held.taken.mode}, {blocks} {how_long}".rstrip()
+
+
+def describe_locked(plan: Plan, held: HeldLock) -> str:
+    """What is locked: `notes (120 MB, about 3,000 rows)`."""
     taken = held.taken
     name = plan.shown(taken.relation)
-    if taken.is_new:
-        return f"{name}: new, so no query waits"
     if taken.relation != taken.table:
         name = f"{name} of {plan.shown(taken.table)}"
-    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
-    how_long = " for a moment" if held.blocks else ""
+    return f"{name} ({_size(plan, taken.table)})"
+
+
+def describe_duration(plan: Plan, held: HeldLock) -> str:
+    """How long a lock is held: `while it reads notes`, or `for a moment`."""
     if held.during:
         duration = plan.duration(held.during)
-        seconds = f" for {duration}," if duration and held.blocks else ""
-        how_long = f"{seconds} while it {describe_works(plan, held.during)}"
-    return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
+        seconds = f"for {duration}, " if duration and held.blocks else ""
+        return f"{seconds}while it {describe_works(plan, held.during)}"
+    return "for a moment" if held.blocks else ""
 
 
 def describe_works(plan: Plan, works: Iterable[Work]) -> str:
