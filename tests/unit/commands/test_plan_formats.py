@@ -105,12 +105,12 @@ def test_the_report_says_what_a_reviewer_must_know(project: Project) -> None:
     assert text.startswith("<!-- alembic-live: db plan -->\n### Migrations\n")
     assert (
         "**Blocks reading and writing** of notes. **Blocks writing** of users. **Loses data:** "
-        "column notes.body, of about 3,000 rows. 1 finding of `db lint`.\n" in text
+        "column notes.body, of about 3,000 rows. 1 finding.\n" in text
     )
     assert "| `new` | Drop the body |" in text
     assert (
         "| `new` | 11 | notes (1,024 kB, about 3,000 rows) | ACCESS EXCLUSIVE | "
-        "reading and writing | while it reads notes |\n" in text
+        "reading and writing | for under a second, while it reads notes |\n" in text
     )
     assert "| users (size unknown) | SHARE ROW EXCLUSIVE | writing | for a moment |" in text
     assert "fresh" not in text

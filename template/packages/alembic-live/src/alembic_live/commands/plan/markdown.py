@@ -106,7 +106,7 @@ def _summary(plan: Plan) -> str:
         "" if writes or failed else "Blocks no reading and no writing.",
         f"**Loses data:** {_some(losses, '; ')}." if losses else "",
         "" if losses or failed else "Loses no data.",
-        f"{findings} finding{'' if findings == 1 else 's'} of `db lint`." if findings else "",
+        f"{findings} finding{'' if findings == 1 else 's'}." if findings else "",
     ]
     return " ".join(filter(None, parts))
 
