@@ -72,6 +72,10 @@ def relative_imports(file: Path) -> list[str]:
     return [line for line in file.read_text().splitlines() if line.startswith("from .")]
 
 
+# Since 2.0.0 these are the library's own. Without an entry, an update from 2.0.0 needs no --trust.
+LIBRARY = "packages/alembic-live/"
+
+
 @pytest.mark.full
 def test_every_file_that_went_away_has_a_place_in_the_table(releases: Releases) -> None:
     for answers in (ANSWERS["defaults"], ANSWERS["as long as can be"]):
@@ -80,6 +84,7 @@ def test_every_file_that_went_away_has_a_place_in_the_table(releases: Releases) 
         moves = {Version(since): places for since, places in yaml.safe_load(text).items()}
         for version in RELEASES:
             gone = releases.made(version, **answers).files().keys() - now.files().keys()
+            gone = {name for name in gone if not name.startswith(LIBRARY)}
             for since in moves:
                 if since > Version(version):  # else an update from there carries nothing
                     gone -= moves[since].keys()

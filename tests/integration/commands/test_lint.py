@@ -134,7 +134,7 @@ def test_a_revision_that_fails_without_a_database_too_is_a_finding(project: Proj
     done = project.db("lint", ok=False)
     assert "broken-revision: The upgrade fails. NameError: name 'missing'" in done.stdout
     shown = project.db("plan", ":").stdout
-    assert "the rest of the revision, which fails (NameError" in shown
+    assert f"{path.name}:{line_of(path, '    op.execute(missing)')}: NameError: " in shown
 
 
 def test_a_range_is_that_of_plan(project: Project) -> None:

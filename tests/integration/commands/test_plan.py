@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from edit import edit
 from project import Project, said
-from revisions import NOTES, revise
+from revisions import NOTES, git, revise
 from sample import NewProject
 from server import Database
 
@@ -45,13 +45,12 @@ def step(project: Project, target: str = "heads") -> Any:
 
 
 def locks(found: Any) -> dict[str, str]:
-    """The lock on each table, and what is done meanwhile."""
-    return {
-        each["table"]: " ".join(
-            [each["lock"], *(f"{work['work']} {work['table']}" for work in each["during"])]
-        )
-        for each in found["locks"]
-    }
+    """The locks on each table, and what is done meanwhile."""
+    texts: dict[str, list[str]] = {}
+    for each in found["locks"]:
+        works = (f"{work['work']} {work['table']}" for work in each["during"])
+        texts.setdefault(each["relation"], []).append(" ".join([each["lock"], *works]))
+    return {table: ", ".join(held) for table, held in texts.items()}
 
 
 def test_a_plan_is_told_in_full_and_nothing_of_it_is_done(
@@ -78,8 +77,8 @@ def test_a_plan_is_told_in_full_and_nothing_of_it_is_done(
     assert "   21  ALTER TABLE notes ADD COLUMN author_id INTEGER\n" in text
     assert "authors: new, so no query waits" in text
     assert (
-        "kB, about 1,000 rows): ACCESS EXCLUSIVE, blocks reading and writing while it builds "
-        "ix_notes_author_id on notes" in text
+        "kB, about 1,000 rows): ACCESS EXCLUSIVE, blocks reading and writing for under a second, "
+        "while it builds ix_notes_author_id on notes" in text
     )
     assert "column notes.body, of about 1,000 rows" in text
     assert "migrations/versions/bbbb.py:20: ban-drop-column: " in text
@@ -139,7 +138,7 @@ def test_a_lock_is_held_until_the_transaction_ends(project: Project, database: D
     )
     assert locks(step(project)) == {
         "owners": "ACCESS EXCLUSIVE changes rows of notes",
-        "notes": "ACCESS EXCLUSIVE",
+        "notes": "ROW EXCLUSIVE changes rows of notes, ACCESS EXCLUSIVE",
     }
 
 
@@ -169,9 +168,12 @@ def test_the_operations_are_shown_with_the_weak_locks_that_they_take(
     plan = planned(project)["steps"]
     assert [locks(each) for each in plan] == [
         {"notes": "SHARE UPDATE EXCLUSIVE builds an index of notes"},
-        {"notes": "SHARE ROW EXCLUSIVE", "owners": "SHARE ROW EXCLUSIVE"},
-        {"notes": "ACCESS EXCLUSIVE"},
-        {"notes": "ACCESS EXCLUSIVE"},
+        {
+            "notes": "SHARE ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE compares notes",
+            "owners": "SHARE ROW EXCLUSIVE",
+        },
+        {"notes": "ACCESS EXCLUSIVE, SHARE UPDATE EXCLUSIVE reads notes"},
+        {"notes": "SHARE UPDATE EXCLUSIVE builds an index of notes, ACCESS EXCLUSIVE"},
     ]
     assert [each["findings"] for each in plan[:1]] == [[]]
     statements = [each for step in plan[:2] for each in step["statements"]]
@@ -197,8 +199,8 @@ def test_what_would_be_lost_is_counted(project: Project, database: Database) -> 
     assert [tuple(each.values()) for each in step(project)["losses"]] == [
         ("rows", "notes", None),
         ("rows", "old", 2),
-        ("table", "old", 2),
         ("column", "notes.title", 1000),
+        ("table", "old", 2),
         ("enum value", "mood.it's bad", None),
     ]
     back = step(project, "base")
@@ -215,6 +217,40 @@ def test_a_table_that_a_foreign_key_ties_to_it_is_locked_too(
     )
     revise(project, "aaaa", 'op.drop_table("notes")')
     assert locks(step(project)) == {"notes": "ACCESS EXCLUSIVE", "owners": "ACCESS EXCLUSIVE"}
+
+
+PARTITIONED = (
+    "CREATE TABLE logs (id int, note varchar(9)) PARTITION BY RANGE (id)",
+    *(
+        f"CREATE TABLE logs_{n} PARTITION OF logs FOR VALUES FROM ({n}) TO ({n + 1})"
+        for n in range(5)
+    ),
+    "INSERT INTO logs SELECT n % 5, n FROM generate_series(1, 500) n",
+)
+
+
+def test_partitions_are_summed_up(project: Project, database: Database) -> None:
+    with database.connect() as connection:
+        for statement in PARTITIONED:
+            connection.execute(statement.encode())
+    database.query("ANALYZE logs")  # after the session that counts the inserted rows
+    revise(
+        project,
+        "aaaa",
+        'op.add_column("logs", sa.Column("c", sa.Integer()))\n'
+        'op.execute("ALTER TABLE logs ALTER note TYPE varchar(5)")\n'
+        'op.execute("DELETE FROM logs WHERE id > 2")',
+    )
+    revise(project, "bbbb", 'op.execute("DROP TABLE logs_1")', follows="aaaa")
+    text = project.db("plan").stdout
+    assert (
+        "ACCESS EXCLUSIVE, blocks reading and writing for under a second, while it rewrites logs "
+        "(5 partitions) and changes rows of logs (3 partitions)\n" in text
+    )
+    assert "\n     column logs.c\n   Changes:" in text
+    assert "rows of logs, some of about 500 rows\n" in text
+    assert "table logs_1, about 100 rows\n" in text
+    assert "logs_2" not in text
 
 
 def test_what_runs_in_the_server_is_seen(project: Project, database: Database) -> None:
@@ -324,6 +360,23 @@ def test_a_range_needs_no_database(project: Project) -> None:
     project.environment.clear()
     assert "notes (size unknown): ACCESS EXCLUSIVE" in project.db("plan", f"{NOTES}:head").stdout
     assert "DB_HOST" in project.db("plan", ok=False).stderr
+
+
+def test_the_revisions_since_a_commit_need_no_database(project: Project) -> None:
+    git(project, "init", "--quiet", "--initial-branch", "main")
+    revise(project, "aaaa", 'op.add_column("notes", sa.Column("a", sa.Integer()))')
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "one")
+    revise(project, "bbbb", 'op.drop_column("notes", "a")', follows="aaaa")
+    nowhere = project.given(DB_HOST="127.0.0.1", DB_PORT="1")
+    done = nowhere.db("plan", "--since", "main")
+    assert "Upgrade from aaaa, 1 revision." in done.stderr
+    assert "column notes.a, of an unknown number of rows" in done.stdout
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "two")
+    assert "Nothing to do" in nowhere.db("plan", "--since", "main").stderr
+    assert "git has no such commit" in nowhere.db("plan", "--since", "gone", ok=False).stderr
+    assert "no target" in nowhere.db("plan", "heads", "--since", "main", ok=False).stderr
 
 
 def test_a_revision_that_no_file_has_is_named(project: Project, database: Database) -> None:

@@ -128,7 +128,16 @@ def default_schema_in(config_file: Path) -> str:
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    return read_ini(config_file).get(SECTION, "default_schema", fallback="").strip()
+    return option_in(config_file, "default_schema")
+
+
+def option_in(config_file: Path, name: str) -> str:
+    """The value of an option of the library's section; empty if it is not there.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    return read_ini(config_file).get(SECTION, name, fallback="").strip()
 
 
 def add_to_path(config_file: Path) -> None:

@@ -36,6 +36,7 @@ COMMANDS = {
         "Rehearse an upgrade or downgrade on a scratch database, and show what it does.",
     ),
     "lint": ("lint.command", "Find dangerous statements in new revisions."),
+    "statistics": ("statistics", "Print the sizes of the tables, for plans without a database."),
     "drift": ("drift", "Compare the database with the schema that its revisions create."),
     "schema": ("schema", "Write the schema that the revisions create to schema.sql."),
     "graph": ("graph.command", "Draw the tables or the revisions as a Mermaid diagram."),

@@ -17,6 +17,7 @@ from alembic_live.address import DEFAULT_PORT, Address
 from alembic_live.engines import address_known_to, connect_to
 from alembic_live.internals.sqlalchemy import (
     connecting_errors,
+    execute_simple_query,
     in_greenlet,
     wait_for,
     with_own_pool,
@@ -32,6 +33,7 @@ Result = TypeVar("Result")
 
 CANCELLED = "The migration was cancelled. What was unfinished is not applied."
 FULL_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while there is no free connection
+SCRIPT = 500  # statements that are sent together
 STEP = 0.2  # seconds after which a pause notices that it is cancelled
 
 
@@ -100,6 +102,29 @@ def with_connection(
 def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
     """Run SQL without parameters. Percent signs have no special meaning in any driver."""
     return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def execute_script(connection: Connection, statements: Sequence[str]) -> None:
+    """Run statements without parameters, many in one round trip.
+
+    Raises:
+        DBAPIError: the server refuses one of them.
+    """
+
+    def execute(cursor: Any, sql: str, _context: object) -> bool:
+        execute_simple_query(cursor, sql)
+        return True
+
+    name = "do_execute_no_params"
+    is_prepared = connection.dialect.driver == "asyncpg"  # which takes one statement only
+    if is_prepared:
+        event.listen(connection.dialect, name, execute)
+    try:
+        for start in range(0, len(statements), SCRIPT):
+            execute_verbatim(connection, ";\n".join(statements[start : start + SCRIPT]))
+    finally:
+        if is_prepared:
+            event.remove(connection.dialect, name, execute)
 
 
 def pause(connection: Connection, seconds: float, cancelled: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Differences between schemas that the project allows, each with a reason."""
+"""What the project allows although a check finds fault with it, each with a reason."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from alembic_live.printable import one_line
 from alembic_live.project import Project
 
 FILE = "exceptions.toml"  # beside head.txt
-CHECKS = ("models", "downgrades", "drift")
+CHECKS = ("models", "downgrades", "drift", "plan")
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Exceptions:
 
     @classmethod
     def of(cls, project: Project, check: str) -> Self:
-        """Read the exceptions of a check: `models`, `downgrades` or `drift`.
+        """Read the exceptions of a check: `models`, `downgrades`, `drift` or `plan`.
 
         Raises:
             ConfigurationError: the file is not TOML, names an unknown check, or lacks a reason.
@@ -55,12 +55,15 @@ class Exceptions:
         """The differences that no exception allows."""
         left = []
         for difference in found:
-            name = str(difference.schema_object)
-            allowed = {pattern for pattern in self.reasons if fnmatchcase(name, pattern)}
-            self.used |= allowed
-            if not allowed:
+            if not self.allows(str(difference.schema_object)):
                 left.append(difference)
         return left
+
+    def allows(self, name: str) -> bool:
+        """Whether a pattern matches a name."""
+        allowed = {pattern for pattern in self.reasons if fnmatchcase(name, pattern)}
+        self.used |= allowed
+        return bool(allowed)
 
     def unused(self) -> list[str]:
         """A sentence for each exception that has matched no difference."""

@@ -10,6 +10,10 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from alembic_live.address import Address
+from alembic_live.alembic_ini import INI
+from alembic_live.commands.plan.budget import OPTIONS, Budget, describe_finding
+from alembic_live.commands.plan.command import make_plan
+from alembic_live.history.git import main_branch
 from alembic_live.history.graph import names_of, require_sound
 from alembic_live.history.head_file import problem_with_head_file
 from alembic_live.history.heads import problem_with_heads
@@ -41,6 +45,7 @@ __all__ = [
     "test_every_model_is_found",
     "test_every_revision_can_be_applied_to_tables_with_rows",
     "test_every_revision_goes_up_and_down_and_up",
+    "test_new_revisions_stay_within_the_limits",
     "test_the_history_has_one_head",
     "test_the_models_and_the_migrations_agree",
     "test_the_models_make_what_the_migrations_make",
@@ -205,6 +210,22 @@ def test_every_revision_can_be_applied_to_tables_with_rows(
 
     problem = with_connection(make_engine(empty_database), migrate)
     assert problem is None, problem
+
+
+def test_new_revisions_stay_within_the_limits(alembic_project: Project, server: Address) -> None:
+    """A revision that the main branch does not have runs on the schema that it finds, and does not
+    block or rewrite more than alembic.ini allows.
+    """
+    del server  # the scratch database is there
+    budget = Budget.of(alembic_project)
+    if not budget.is_set:
+        pytest.skip(f"no limit is set in {INI}: {', '.join(OPTIONS)}")
+    main = main_branch(alembic_project)
+    if main is None:
+        pytest.skip("git has no main branch, so no revision is new")
+    plan = make_plan(alembic_project, since=main)
+    beyond = [describe_finding(alembic_project, each) for each in budget.findings(plan)]
+    assert not beyond, "\n".join(beyond)
 
 
 def _parents_of(history: list[Script]) -> list[str]:

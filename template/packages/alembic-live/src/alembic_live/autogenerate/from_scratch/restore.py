@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_live.address import Address
 from alembic_live.autogenerate.from_scratch.statements import statements_of
 from alembic_live.postgres.connection import (
-    execute_verbatim,
+    execute_script,
     make_engine,
     with_connection,
 )
@@ -28,10 +28,13 @@ def restore(connection: Connection, *parts: Schema) -> None:
     """Create every object of some parts of a schema in one transaction."""
     with connection.begin():
         connection.exec_driver_sql(SKIP_BODY_CHECKS)
-        for part in parts:
-            for obj, sql in part.items():
-                for statement in statements_of(obj, sql):
-                    execute_verbatim(connection, statement)
+        statements = [
+            statement
+            for part in parts
+            for obj, sql in part.items()
+            for statement in statements_of(obj, sql)
+        ]
+        execute_script(connection, statements)
 
 
 def persistent_differences(

@@ -21,10 +21,9 @@ from alembic_live.commands.lint.source import (
 )
 from alembic_live.commands.lint.squawk import Violation, find_violations
 from alembic_live.commands.plan.steps import Steps, steps_between
-from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
 from alembic_live.history.graph import require_sound
 from alembic_live.history.irreversible import EXAMPLE, why_irreversible
-from alembic_live.history.locations import folders_of
+from alembic_live.history.new_revisions import base_commit, new_revisions
 from alembic_live.project import Project
 from alembic_live.terminal import show_data
 
@@ -71,12 +70,7 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
     Raises:
         CommandError: git or Squawk fails, or there is no such commit, revision or range.
     """
-    if since and not has_commit(project, since):
-        if set(since) != {"0"}:  # GitHub's commit before the first push
-            raise CommandError(f"--since {since}: git has no such commit.")
-        since = None
-    base = since or main_branch(project)
-    base = git(project, "merge-base", base, "HEAD").strip() if base else None
+    base = base_commit(project, since)
     script = project.script
     try:
         require_sound(script)
@@ -88,9 +82,10 @@ def lint(project: Project, *, since: str | None = None, revisions: str | None = 
         *check_heads(project, script),
         *(check_old_revisions(project, script, base) if base else ()),
     ]
-    new, down = (
-        _in_range(script, revisions) if revisions else (_new_since(project, script, base), False)
-    )
+    new, down = new_revisions(project, script, base), False
+    if revisions:
+        steps = _in_range(script, revisions)
+        new, down = steps.revisions, steps.is_downgrade
     notes: list[str] = []
     statements = {}
     for revision in new:
@@ -134,15 +129,6 @@ def lint_revisions(
     in_sql = _check_sql(project, revisions)
     findings += [each for each in in_sql if not (down and each.rule.startswith("ban-drop-"))]
     return [finding for finding in findings if not _is_ignored(finding)]
-
-
-def _new_since(project: Project, script: ScriptDirectory, base: str | None) -> list[Script]:
-    """The revisions that are not in a commit, oldest first."""
-    revisions = list(script.walk_revisions())[::-1]
-    if base is None:
-        return revisions
-    old = files_in_commit(project, base, folders_of(script))
-    return [revision for revision in revisions if Path(revision.path) not in old]
 
 
 def _in_range(script: ScriptDirectory, revisions: str) -> Steps:

@@ -14,7 +14,7 @@ from alembic_live.commands.plan.statement import RehearsedStatement
 
 @dataclass(frozen=True, slots=True)
 class HeldLock:
-    """The strongest lock of a revision on one relation.
+    """A lock of a revision on one relation.
 
     Attributes:
         taken: the lock.
@@ -50,44 +50,53 @@ class Loss(NamedTuple):
 
 
 def held_locks(statements: Sequence[RehearsedStatement]) -> list[HeldLock]:
-    """The locks of a revision, one for each relation, apart from those of readers.
+    """The locks of a revision, apart from those of readers and those that another one makes up for.
 
-    An index or a sequence is locked with its table, so its lock is left out unless it blocks more.
+    A relation has several if the weaker one is held during more work.
     """
-    found: dict[RelationName, HeldLock] = {}
-    for _, group in groupby(statements, key=lambda each: each.transaction):
-        for held in _of_transaction(list(group)):
-            before = found.get(held.taken.relation)
-            if before is None or _weight(before) < _weight(held):
-                found[held.taken.relation] = held
-    return [each for each in found.values() if not _is_implied(each, found)]
+    found = [
+        held
+        for _, group in groupby(statements, key=lambda each: each.transaction)
+        for held in _of_transaction(list(group))
+    ]
+    return [
+        held
+        for number, held in enumerate(found)
+        if not _is_hidden(held.taken)
+        and not any(
+            _makes_up_for(other, held) and not (_makes_up_for(held, other) and number < place)
+            for place, other in enumerate(found)
+            if place != number
+        )
+    ]
 
 
 def _of_transaction(statements: Sequence[RehearsedStatement]) -> Iterator[HeldLock]:
-    strongest: dict[RelationName, tuple[int, TakenLock]] = {}
     for number, statement in enumerate(statements):
-        for lock in statement.locks:
-            if lock.mode > LockMode.ROW_SHARE:
-                strongest[lock.relation] = number, lock  # a later one is stronger
-    for number, lock in strongest.values():
         works = [work for each in statements[number:] for work in each.works]
-        # CONCURRENTLY works with weak locks, and takes a stronger one for a moment.
-        is_brief = statements[number].is_outside and lock.mode >= LockMode.SHARE
-        during = () if is_brief and lock.mode.blocks_writes else tuple(dict.fromkeys(works))
-        yield HeldLock(lock, statements[number].line, during)
+        for lock in statement.locks:
+            # CONCURRENTLY works with weak locks, and takes a stronger one for a moment.
+            is_brief = statement.is_outside and lock.mode.blocks_writes
+            during = () if is_brief else tuple(dict.fromkeys(works))
+            if lock.mode > LockMode.ROW_SHARE:
+                yield HeldLock(lock, statement.line, during)
 
 
-def _weight(held: HeldLock) -> tuple[int, int]:
-    return held.taken.mode, len(held.during)
+def _makes_up_for(one: HeldLock, other: HeldLock) -> bool:
+    """Whether a lock tells all about another one. An index is locked with its table, a partition with
+    the partitioned table.
+    """
+    return (
+        one.taken.relation in (other.taken.relation, other.taken.table, other.taken.parent)
+        and one.taken.mode >= other.taken.mode
+        and set(one.during) >= set(other.during)
+    )
 
 
-def _is_implied(held: HeldLock, found: Mapping[RelationName, HeldLock]) -> bool:
-    taken = held.taken
-    if taken.relation == taken.table:
-        return False
-    table = found.get(taken.table)
-    is_weaker = table is not None and table.taken.mode >= taken.mode
-    return taken.is_new or not taken.mode.blocks_writes or is_weaker
+def _is_hidden(taken: TakenLock) -> bool:
+    """Whether it is a lock on an index or a sequence of a column that others do not notice."""
+    is_part = taken.relation != taken.table
+    return is_part and (taken.is_new or not taken.mode.blocks_writes)
 
 
 def losses_of(revision: RehearsedRevision, relations: Mapping[int, Relation]) -> list[Loss]:

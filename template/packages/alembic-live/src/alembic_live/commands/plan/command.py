@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy import Connection
@@ -10,15 +11,16 @@ from alembic_live.commands.lint.command import lint_revisions
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
-from alembic_live.commands.plan.catalog_queries import read_catalog
+from alembic_live.commands.plan.budget import Budget, describe_finding
 from alembic_live.commands.plan.document import as_object
-from alembic_live.commands.plan.effects import RelationName
-from alembic_live.commands.plan.plan import Plan, Size, Step
+from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.publications import Publication, read_publications
 from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
 from alembic_live.commands.plan.replication import STANDBYS, Replication, notes_on_standbys
 from alembic_live.commands.plan.report import as_text, heading
-from alembic_live.commands.plan.steps import Steps, steps_between, steps_to
+from alembic_live.commands.plan.sizes import Sizes, read_sizes
+from alembic_live.commands.plan.statistics_file import read_statistics, statistics_of
+from alembic_live.commands.plan.steps import Steps, steps_between, steps_since, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
 from alembic_live.postgres.connection import make_engine, with_connection
@@ -35,8 +37,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "target",
         nargs="?",
-        default="heads",
         help="a target of upgrade or downgrade, or a range, from:to (default: heads)",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="COMMIT",
+        help="Plan the revisions that are new since a commit or branch. Needs no database.",
+    )
+    parser.add_argument(
+        "--statistics",
+        metavar="FILE",
+        type=Path,
+        help="Take the sizes of the tables from this file, which `db statistics` has written.",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="Exit with 1 if a revision fails or goes beyond the limits in alembic.ini.",
     )
     parser.add_argument(
         "--verbose", action="store_true", help="Show the SQL, and what each statement does."
@@ -46,59 +63,70 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(project: Project, arguments: Namespace) -> int:
     """Run the command and return its exit code."""
-    plan = make_plan(project, arguments.target)
+    if arguments.target and arguments.since:
+        raise CommandError("--since names the revisions, so there is no target beside it.")
+    plan = make_plan(
+        project, arguments.target or "heads", since=arguments.since, statistics=arguments.statistics
+    )
+    budget = Budget.of(project)
+    beyond = list(budget.findings(plan)) if arguments.check else []
     tell(heading(plan))
     if arguments.json:
         show_data(as_json(as_object(project, plan)))
     else:
         for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
-    return 0
+    for finding in beyond:
+        tell(describe_finding(project, finding))
+    return 1 if beyond else 0
 
 
-def make_plan(project: Project, target: str) -> Plan:
+def make_plan(
+    project: Project,
+    target: str = "heads",
+    *,
+    since: str | None = None,
+    statistics: Path | None = None,
+) -> Plan:
     """The plan of an upgrade or a downgrade.
 
     Args:
+        project: the project.
         target: a target of `upgrade` or `downgrade`, or a range, `from:to`, which needs no database.
+        since: a commit or branch: plan the revisions that are new since then. Needs no database.
+        statistics: a file with the sizes of the tables, instead of the database's own. Without a
+            database, the default is the project's statistics.json, if it has one.
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
             is no such target, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
-    script = project.script
-    require_sound(script)
-    if ":" in target:
+    require_sound(project.script)
+    live = None
+    if since is not None:
+        steps = steps_since(project, since)
+    elif ":" in target:
         lower, _, upper = target.partition(":")
-        database, current = None, tuple(part for part in (lower,) if part not in ("", "base"))
-        steps = steps_between(script, lower, upper)
+        steps = steps_between(project.script, lower, upper)
     else:
-        database, current = str(project.migration_address), _current_revisions(project)
-        if unknown := unknown_revisions(script, current):
-            raise CommandError(
-                describe_unknown(
-                    unknown,
-                    ". Either a newer version of the code migrated it, or the revision's file was "
-                    "deleted.",
-                )
-            )
-        steps = steps_to(script, target, current)
+        live = project.migration_address
+        steps = steps_to(project.script, target, _known_revisions(project))
     if steps.is_downgrade:
         require_reversible(steps.revisions)
     if not steps.revisions:
-        return Plan(database, current, steps.is_downgrade, [], {}, "")
-    live = project.migration_address if database else None
-    goal = target.rpartition(":")[2] or "heads"
-    rehearsal = rehearse(project, steps, goal, current=current, live=live)
-    facts = _live_facts(project, rehearsal) if live else LiveFacts()
-    return _plan(project, database, current, steps, rehearsal, facts)
+        return Plan(str(live) if live else None, steps.current, steps.is_downgrade)
+    rehearsal = rehearse(project, steps, live=live)
+    sizes = read_statistics(statistics) if statistics else statistics_of(project)
+    facts = _live_facts(project) if live else LiveFacts(sizes or {})
+    if statistics and sizes:
+        facts.sizes = sizes
+    return _plan(project, str(live) if live else None, steps, rehearsal, facts)
 
 
 def _plan(
     project: Project,
     database: str | None,
-    current: tuple[str, ...],
     steps: Steps,
     rehearsal: Rehearsal,
     facts: "LiveFacts",
@@ -106,11 +134,12 @@ def _plan(
     default_schema = schema_name(None, project.default_schema)
     plan = Plan(
         database,
-        current,
+        steps.current,
         steps.is_downgrade,
         [],
-        facts.sizes,
-        default_schema,
+        _by_every_name(facts.sizes, rehearsal),
+        partitioned=rehearsal.observed.partitioned(),
+        default_schema=default_schema,
         differences=rehearsal.differences,
     )
     findings, not_linted = _findings(project, steps)
@@ -128,6 +157,17 @@ def _plan(
     return replace(plan, not_linted=not_linted)
 
 
+def _by_every_name(sizes: Sizes, rehearsal: Rehearsal) -> Sizes:
+    """The sizes by the names that the tables have before the plan, and by those that it gives them."""
+    observed = rehearsal.observed
+    new = {
+        observed.relations[oid].full_name: sizes[name]
+        for oid, name in observed.old.items()
+        if name in sizes
+    }
+    return {**sizes, **new}
+
+
 def _findings(project: Project, steps: Steps) -> tuple[list[Finding], str | None]:
     """What `db lint` finds, or why it could not look."""
     down, script = steps.is_downgrade, project.script
@@ -141,34 +181,37 @@ def _findings(project: Project, steps: Steps) -> tuple[list[Finding], str | None
         return [], str(error)
 
 
-def _current_revisions(project: Project) -> tuple[str, ...]:
+def _known_revisions(project: Project) -> tuple[str, ...]:
+    """The revisions of the database, which are in this code."""
     try:
-        return current_revisions(project)
+        current = current_revisions(project)
     except CommandError as error:
         raise CommandError(
             f"{error} A range needs no database: uv run db plan <from>:<to>"
         ) from error
+    if unknown := unknown_revisions(project.script, current):
+        raise CommandError(
+            describe_unknown(
+                unknown,
+                ". Either a newer version of the code migrated it, or the revision's file was deleted.",
+            )
+        )
+    return current
 
 
 @dataclass
 class LiveFacts:
     """What a plan asks the live database, apart from its schema."""
 
-    sizes: dict[RelationName, Size] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
     standbys: int = 0
 
 
-def _live_facts(project: Project, rehearsal: Rehearsal) -> LiveFacts:
+def _live_facts(project: Project) -> LiveFacts:
     def read(connection: Connection) -> LiveFacts:
+        sizes = read_sizes(connection)
         with limited(connection):
-            catalog = read_catalog(
-                connection, {name.name for name in rehearsal.observed.old.values()}
-            )
-            sizes = {
-                RelationName(n.schema or "", n.name): Size(t.rows, t.bytes)
-                for n, t in catalog.tables.items()
-            }
             standbys = connection.exec_driver_sql(STANDBYS).scalar_one()
             return LiveFacts(sizes, read_publications(connection), standbys)
 

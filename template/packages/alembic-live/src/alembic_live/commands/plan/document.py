@@ -4,6 +4,7 @@ from typing import Any
 
 from alembic_live.commands.plan.analysis import HeldLock, Loss
 from alembic_live.commands.plan.effects import TakenLock, Work
+from alembic_live.commands.plan.estimates import Seconds
 from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.report import is_shown
 from alembic_live.commands.plan.statement import RehearsedStatement
@@ -80,14 +81,19 @@ def _lock(plan: Plan, lock: TakenLock) -> dict[str, Any]:
 
 
 def _held(plan: Plan, held: HeldLock) -> dict[str, Any]:
-    size = plan.size(held.taken.table)
+    size = plan.sizes.get(held.taken.table)
     return _lock(plan, held.taken) | {
         "line": held.line,
         "blocks": held.blocks or None,
         "during": [_work(plan, work) for work in held.during],
-        "rows": size.rows,
-        "bytes": size.bytes,
+        "rows": size.rows if size else None,
+        "bytes": size.bytes if size else None,
+        "seconds": _rounded(plan.duration(held.during)),
     }
+
+
+def _rounded(duration: Seconds | None) -> list[float] | None:
+    return [round(each, 3) for each in duration] if duration else None
 
 
 def _work(plan: Plan, work: Work) -> dict[str, Any]:
@@ -97,10 +103,11 @@ def _work(plan: Plan, work: Work) -> dict[str, Any]:
         "index": plan.shown(work.index) if work.index else None,
         "other": plan.shown(work.other) if work.other else None,
         "is_selective": work.is_selective,
+        "seconds": _rounded(plan.duration([work])),
     }
 
 
 def _loss(plan: Plan, loss: Loss) -> dict[str, Any]:
     table = plan.shown(loss.table) if loss.table else ""
-    rows = plan.size(loss.table).rows if loss.table and not loss.is_selective else None
+    rows = plan.rows(loss.table) if loss.table and not loss.is_selective else None
     return {"what": loss.what, "name": ".".join(filter(None, (table, loss.name))), "rows": rows}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+BTREE = "btree"
+
 
 class RelationName(NamedTuple):
     """The full name of a table, view, index or sequence."""
@@ -71,6 +73,7 @@ class Work:
         index: the index that is built.
         other: the table that a foreign key references.
         is_selective: whether a condition chooses the rows, so that it may be few.
+        method: that of the index.
     """
 
     kind: WorkKind
@@ -78,6 +81,7 @@ class Work:
     index: RelationName | None = None
     other: RelationName | None = None
     is_selective: bool = False
+    method: str = BTREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,19 @@ class TakenLock:
     """A lock that a statement takes or makes stronger. It is held until the transaction ends.
 
     A lock on an index counts for its table too: a query that is planned locks every index.
+
+    Attributes:
+        relation: what is locked.
+        mode: how.
+        kind: as in pg_class.relkind: r, p, v, m, i, I, S, f.
+        table: the table of an index or of the sequence of a column, else the relation itself.
+        parent: the partitioned table of a partition.
+        is_new: whether the plan has created the relation.
     """
 
     relation: RelationName
     mode: LockMode
-    kind: str  # as in pg_class.relkind: r, p, v, m, i, I, S, f, t
-    table: RelationName  # of an index, else the relation itself
-    is_new: bool  # the plan has created the table
+    kind: str
+    table: RelationName
+    parent: RelationName | None = None
+    is_new: bool = False

@@ -13,12 +13,13 @@ from alembic_live.commands.plan.observation import FIRST_OID
 # index of a constraint, the row type of a table.
 OBJECTS = f"""
 SELECT json_agg(json_build_array(o.catalog::oid::bigint, o.oid::bigint, o.number, o.whole::bigint,
-    o.name, o.type))::text
+    o.name, o.type) ORDER BY o.oid, o.number)::text
 FROM (
-    SELECT 'pg_class'::regclass AS catalog, c.oid, 0 AS number, coalesce(i.indrelid, s.refobjid, 0)
+    SELECT 'pg_class'::regclass AS catalog, c.oid, 0 AS number, coalesce(i.indrelid, s.refobjid, h.inhparent, 0)
         AS whole, concat(c.relnamespace, '.', c.relname) AS name,
         CASE c.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'logged' END AS type
         FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+        LEFT JOIN pg_inherits h ON h.inhrelid = c.oid AND c.relispartition
         LEFT JOIN pg_depend s ON s.classid = 'pg_class'::regclass AND s.objid = c.oid
             AND c.relkind = 'S' AND s.deptype = 'a' AND s.refclassid = 'pg_class'::regclass
         WHERE c.relkind <> 't' AND c.relpersistence <> 't'
@@ -26,7 +27,8 @@ FROM (
     UNION ALL SELECT 'pg_class'::regclass, a.attrelid, a.attnum, a.attrelid, a.attname,
         format_type(a.atttypid, a.atttypmod)
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-        WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f')
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0
+            AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
             AND c.relpersistence <> 't'
     UNION ALL SELECT 'pg_constraint'::regclass, oid, 0, conrelid, conname, NULL
         FROM pg_constraint WHERE conrelid <> 0 AND contype <> 'n'

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from alembic_live.commands.plan.effects import (
+    BTREE,
     LockMode,
     RelationName,
     TakenLock,
@@ -25,12 +26,12 @@ INDEX = "i"
 
 _RELATION = """
     json_build_object('oid', c.oid::bigint, 'schema', n.nspname, 'name', c.relname,
-        'kind', c.relkind::text, 'file', pg_relation_filenode(c.oid)::bigint,
+        'kind', c.relkind::text, 'method', m.amname, 'file', pg_relation_filenode(c.oid)::bigint,
         'space', c.reltablespace::bigint, 'table', coalesce(i.indrelid, s.refobjid)::bigint,
         'excludes', coalesce(i.indisexclusion, false), 'parent', h.inhparent::bigint)"""
 _FROM = """
     pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_index i ON i.indexrelid = c.oid
+    LEFT JOIN pg_am m ON m.oid = c.relam LEFT JOIN pg_index i ON i.indexrelid = c.oid
     LEFT JOIN pg_depend s ON c.relkind = 'S' AND s.objid = c.oid AND s.deptype IN ('a', 'i')
         AND s.classid = 'pg_class'::regclass AND s.refclassid = 'pg_class'::regclass
     LEFT JOIN pg_inherits h ON h.inhrelid = c.oid AND c.relispartition"""
@@ -80,6 +81,7 @@ class Relation(NamedTuple):
     oid: int
     full_name: RelationName
     kind: str
+    method: str | None
     file: int | None
     space: int
     table: int  # of an index or the sequence of a column, else its own oid
@@ -203,6 +205,17 @@ class Observed:
         """The locks of a mode on a table and its indexes."""
         return [self._lock(each, mode) for each in self.relations.values() if each.table == table]
 
+    def partitioned(self) -> dict[RelationName, RelationName]:
+        """The topmost partitioned table of each partition."""
+        found = {}
+        for relation in self.relations.values():
+            top = relation
+            while top.parent and top.parent in self.relations:
+                top = self.relations[top.parent]
+            if top is not relation:
+                found[relation.full_name] = top.full_name
+        return found
+
     def changed_by_delete(self, table: RelationName) -> set[int]:
         """The tables whose rows foreign keys delete or change with those of a table."""
         found: set[int] = set()
@@ -302,16 +315,20 @@ class Observed:
             if index.kind == INDEX and is_built and index.table not in done:
                 if self._is_old_oid(index.table):
                     table = self._name(index.table)
-                    change.works.append(Work(WorkKind.BUILDS, table, index.full_name))
+                    method = index.method or BTREE
+                    built_index = Work(WorkKind.BUILDS, table, index.full_name, method=method)
+                    change.works.append(built_index)
                 built.add(index.table)
         done |= built
 
     def _lock(self, relation: Relation, mode: LockMode) -> TakenLock:
+        parent = self.relations.get(relation.parent) if relation.parent else None
         return TakenLock(
             relation.full_name,
             mode,
             relation.kind,
             self._name(relation.table),
+            parent.full_name if parent else None,
             is_new=relation.oid not in self.old,
         )
 
@@ -359,6 +376,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         row["oid"],
         RelationName(row["schema"], row["name"]),
         row["kind"],
+        row["method"],
         row["file"],
         row["space"],
         row["table"] or row["oid"],

@@ -1,28 +1,23 @@
 """A plan: the rehearsed revisions, with what they mean for the live database."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock, Loss
-from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.effects import RelationName, Work
+from alembic_live.commands.plan.estimates import DEFAULT, Seconds, Throughput
 from alembic_live.commands.plan.rehearsal import RehearsedRevision
+from alembic_live.commands.plan.sizes import Sizes
 from alembic_live.history.irreversible import why_irreversible
 from alembic_live.postgres.dump import Difference
+from alembic_live.postgres.schemas import PUBLIC
 from alembic_live.printable import one_line
 from alembic_live.project import Project
-
-
-class Size(NamedTuple):
-    """The size of a table with its indexes and partitions. None is unknown."""
-
-    rows: int | None = None
-    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +74,8 @@ class Plan:
         is_downgrade: whether they are undone.
         steps: the revisions.
         sizes: those of the tables; without the new ones.
+        throughput: what a machine does in a second.
+        partitioned: the topmost partitioned table of each partition.
         default_schema: the one that names do not mention.
         not_linted: why lint could not run.
         differences: those between the schema before and after; None if nobody asked for them.
@@ -87,15 +84,30 @@ class Plan:
     database: str | None
     current: tuple[str, ...]
     is_downgrade: bool
-    steps: list[Step]
-    sizes: Mapping[RelationName, Size]
-    default_schema: str
+    steps: list[Step] = field(default_factory=list)
+    sizes: Sizes = field(default_factory=dict)
+    throughput: Throughput = DEFAULT
+    partitioned: Mapping[RelationName, RelationName] = field(default_factory=dict)
+    default_schema: str = PUBLIC
     not_linted: str | None = None
     differences: list[Difference] | None = None
 
-    def size(self, table: RelationName) -> Size:
-        """The size of a table, which may be unknown."""
-        return self.sizes.get(table, Size())
+    def rows(self, table: RelationName) -> int | None:
+        """The rows of a table, if they are known."""
+        size = self.sizes.get(table)
+        return size.rows if size else None
+
+    def duration(self, works: Iterable[Work]) -> Seconds | None:
+        """How long some work takes. None if that of one part is unknown."""
+        found = [self.throughput.seconds(work, self.sizes) for work in works]
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
+            return None
+        return Seconds(sum(each.low for each in known), sum(each.high for each in known))
+
+    def whole(self, table: RelationName) -> RelationName:
+        """The partitioned table of a partition, or the table itself."""
+        return self.partitioned.get(table, table)
 
     def shown(self, name: RelationName) -> str:
         """A name as reports show it, without the default schema."""

@@ -2,32 +2,29 @@
 
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alembic import command
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
 from alembic_live.address import Address
-from alembic_live.autogenerate.from_scratch.restore import restore
 from alembic_live.commands.plan.effects import RelationName
 from alembic_live.commands.plan.inventory import Inventory, SchemaChange
 from alembic_live.commands.plan.observation import Observed
 from alembic_live.commands.plan.recorder import Recorder
+from alembic_live.commands.plan.schema_copy import copy_schema
 from alembic_live.commands.plan.statement import RehearsedStatement
 from alembic_live.commands.plan.steps import Steps
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
-    UNMANAGED_KINDS,
     Difference,
     comparable,
     differences,
     read_schema,
 )
-from alembic_live.postgres.explanations import explain_refusal
 from alembic_live.postgres.relations import PROGRESS
 from alembic_live.postgres.scratch import scratch_databases
 from alembic_live.printable import one_line
@@ -46,17 +43,6 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT CASE c.relrepli
     ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) END
 """
 
-LOCKED = text(
-    """
-    SELECT l.pid, l.relation::regclass::text AS name FROM pg_locks l
-    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted
-        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-    ORDER BY 1, 2 LIMIT 10
-    """
-)
-
-LOCK_WAIT = "2s"  # for the locks of pg_dump, which has ACCESS SHARE on the other tables meanwhile
-
 
 @dataclass(slots=True)
 class RehearsedRevision:
@@ -68,6 +54,7 @@ class RehearsedRevision:
         schema: what it has made, dropped and renamed.
         without_identity: the tables without a replica identity afterwards.
         failure: why it fails there, or why it was not run.
+        failed_line: the line of its file that fails, if it is known, else 1.
     """
 
     revision: Script
@@ -75,6 +62,7 @@ class RehearsedRevision:
     schema: SchemaChange = field(default_factory=SchemaChange)
     without_identity: frozenset[RelationName] = frozenset()
     failure: str | None = None
+    failed_line: int = 1
 
 
 @dataclass(slots=True)
@@ -97,9 +85,7 @@ class Rehearsal:
 def rehearse(
     project: Project,
     steps: Steps,
-    target: str,
     *,
-    current: Sequence[str],
     live: Address | None,
     compares: bool = False,
 ) -> Rehearsal:
@@ -108,8 +94,6 @@ def rehearse(
     Args:
         project: the project.
         steps: the revisions.
-        target: of `upgrade` or `downgrade`, which leads to them.
-        current: the revisions that the database has.
         live: the database that has the schema. Without one, the history makes it.
         compares: whether to compare the schema of before with that of afterwards.
 
@@ -121,15 +105,17 @@ def rehearse(
         table = configuration_at(project, scratch).version_table.name
         if live is None:
             show_progress("Replaying the history")
-            replay(project, scratch, *current)
+            replay(project, scratch, *steps.current)
         else:
             show_progress("Copying the schema")
-            _copy_schema(project, live, scratch, current, table)
+            copy_schema(live, scratch, table)
+            stamped = list(steps.current) or "base"
+            run_command(project, command.stamp, stamped, connection=make_engine(scratch))
         before = comparable(read_schema(scratch, version_table=table)) if compares else {}
         engine = make_engine(scratch)
         rehearsal = with_connection(
             engine,
-            lambda connection: _run(project, connection, scratch, steps, target, [table, PROGRESS]),
+            lambda connection: _run(project, connection, scratch, steps, [table, PROGRESS]),
         )
         if compares:
             after = comparable(read_schema(scratch, version_table=table))
@@ -138,45 +124,11 @@ def rehearse(
         return rehearsal
 
 
-def _copy_schema(
-    project: Project, live: Address, scratch: Address, current: Sequence[str], table: str
-) -> None:
-    options = ("--no-privileges", f"--lock-wait-timeout={LOCK_WAIT}")
-    try:
-        schema = read_schema(live, *options, version_table=table)
-    except CommandError as error:
-        if not (holders := with_connection(make_engine(live), _lock_holders)):
-            raise
-        raise CommandError(
-            f"pg_dump needs the definition of every table of {live}, and {holders}. Run the command "
-            "again when that has ended."
-        ) from error
-    managed = {each: sql for each, sql in schema.items() if each.kind not in UNMANAGED_KINDS}
-    engine = make_engine(scratch)
-    try:
-        with_connection(engine, lambda connection: restore(connection, managed))
-    except DBAPIError as error:
-        raise CommandError(
-            f"The schema of {live} cannot be copied to a scratch database: {explain_refusal(error)}"
-        ) from error
-    run_command(project, command.stamp, list(current) or "base", connection=engine)
-
-
-def _lock_holders(connection: Connection) -> str:
-    """Which sessions keep others from reading tables. Empty if none does."""
-    rows = connection.execute(LOCKED).all()
-    return ", ".join(
-        f"session {row.pid} has locked {one_line(row.name)} in ACCESS EXCLUSIVE mode"
-        for row in rows
-    )
-
-
 def _run(
     project: Project,
     connection: Connection,
     scratch: Address,
     steps: Steps,
-    target: str,
     ignored: list[str],
 ) -> Rehearsal:
     recorder = Recorder(connection, scratch, ignored)
@@ -196,27 +148,38 @@ def _run(
         show_progress(f"Rehearsing {bar(share)} {len(done)} of {len(files)} revisions")
 
     function = command.downgrade if steps.is_downgrade else command.upgrade
-    failure = None
+    failure, line = None, 1
     with recorder.recording(files):
         try:
-            run_command(project, function, target, connection=connection, applied=applied)
-        except CommandError as error:
-            failure = str(error)
+            run_command(project, function, steps.target, connection=connection, applied=applied)
         except Exception as error:  # the code of a revision may expect rows
-            failure = _place_of(error, files) + f"{type(error).__name__}: {one_line(str(error))}"
+            path, line = _place_of(error, files)
+            failure = f"{path}:{line}: {type(error).__name__}: {one_line(str(error))}"
+            if isinstance(error, CommandError):
+                failure = str(error)
     rest = steps.revisions[len(done) :]
-    for number, revision in enumerate(rest):
-        reason = failure if number == 0 else f"not run, because {rest[0].revision} fails"
-        statements = recorder.statements if number == 0 else []
-        done.append(RehearsedRevision(revision, statements, failure=reason))
+    for revision in rest[:1]:
+        done.append(
+            RehearsedRevision(
+                revision, recorder.statements, failure=failure or "not run", failed_line=line
+            )
+        )
+    done += [
+        RehearsedRevision(revision, failure=f"not run, because {rest[0].revision} fails")
+        for revision in rest[1:]
+    ]
     return Rehearsal(done, recorder.observed, without_identity, None)
 
 
-def _place_of(error: Exception, files: Mapping[str, Script]) -> str:
-    """The file and line of the revision that an error comes from, with a colon at the end."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [frame for frame in frames if frame.filename in files]
-    return f"{places[-1].filename}:{places[-1].lineno}: " if places else ""
+def _place_of(error: BaseException, files: Mapping[str, Script]) -> tuple[str, int]:
+    """The file and line of the revision that an error comes from, else the first one's."""
+    cause: BaseException | None = error
+    while cause:
+        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
+            if frame.filename in files:
+                return frame.filename, frame.lineno or 1
+        cause = cause.__cause__ or cause.__context__
+    return next(iter(files)), 1
 
 
 def _without_identity(recorder: Recorder) -> frozenset[RelationName]:

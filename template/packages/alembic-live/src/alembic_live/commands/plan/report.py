@@ -1,6 +1,6 @@
 """The report of a plan for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from alembic_live.commands.plan.analysis import HeldLock, Loss
@@ -62,7 +62,7 @@ def _sections(project: Project, plan: Plan, step: Step) -> Iterator[str]:
             *(f"{old.identity} from {old.type} to {new.type}" for old, new in schema.retyped),
         ],
         "Drops": _joined(str(item.identity) for item in schema.dropped),
-        "Lost": [describe_loss(plan, loss) for loss in step.losses],
+        "Lost": list(dict.fromkeys(describe_loss(plan, loss) for loss in step.losses)),
         "Replication": step.replication,
         "No way back": [] if (reason := step.irreversible) is None else [reason],
         "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
@@ -108,11 +108,29 @@ def describe_lock(plan: Plan, held: HeldLock) -> str:
     if taken.relation != taken.table:
         name = f"{name} of {plan.shown(taken.table)}"
     blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
-    works = [describe_work(plan, work) for work in held.during]
-    how_long = f" while it {' and '.join(works)}" if works else ""
-    if not works and held.blocks:
-        how_long = " for a moment"
+    how_long = " for a moment" if held.blocks else ""
+    if held.during:
+        duration = plan.duration(held.during)
+        seconds = f" for {duration}," if duration and held.blocks else ""
+        how_long = f"{seconds} while it {describe_works(plan, held.during)}"
     return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
+
+
+def describe_works(plan: Plan, works: Iterable[Work]) -> str:
+    """Works for people: `reads notes and builds ix_notes_title on notes`. Those on the partitions of a
+    table are summed up.
+    """
+    groups: dict[tuple[WorkKind, RelationName], list[Work]] = {}
+    for work in works:
+        groups.setdefault((work.kind, plan.whole(work.table)), []).append(work)
+    texts = []
+    for (kind, table), some in groups.items():
+        if len(some) == 1 or table == some[0].table:
+            texts += [describe_work(plan, work) for work in some]
+        else:
+            texts.append(f"{kind} {plan.shown(table)} ({len(some)} partitions)")
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def describe_work(plan: Plan, work: Work) -> str:
@@ -129,7 +147,8 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
     """A loss for people: `column notes.title, of about 3,000 rows`."""
     if loss.table is None:
         return one_line(f"{loss.what} {loss.name}")
-    table, rows = plan.shown(loss.table), describe_rows(plan.size(loss.table).rows)
+    name = plan.whole(loss.table) if loss.what == "rows" else loss.table
+    table, rows = plan.shown(name), describe_rows(plan.rows(name))
     if loss.what == "column":
         return f"column {table}.{one_line(loss.name)}, of {rows}"
     if loss.what == "rows":
@@ -138,10 +157,8 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
 
 
 def _size(plan: Plan, table: RelationName) -> str:
-    rows, size = plan.size(table)
-    if size is None and rows is None:
-        return "size unknown"
-    return f"{'size unknown' if size is None else _pretty(size)}, {describe_rows(rows)}"
+    size = plan.sizes.get(table)
+    return f"{_pretty(size.bytes)}, {describe_rows(size.rows)}" if size else "size unknown"
 
 
 def describe_rows(rows: int | None) -> str:
