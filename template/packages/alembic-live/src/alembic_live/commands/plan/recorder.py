@@ -85,12 +85,11 @@ class Recorder:
         ) -> None:
             if is_autocommit(connection) and not is_in_transaction(connection):
                 return
-            if place := _place(files):
+            if sql.lstrip()[:8].upper() == "ROLLBACK":  # to a savepoint
+                self.observed.forget(self.ask(TOUCHED))
+            elif place := _place(files):
                 is_verbatim = context.execution_options.get("no_parameters")
                 self._observe(sql, None if is_verbatim else parameters, *place)
-
-        def rolled_back(_connection: Connection, *_rest: object) -> None:
-            self.observed.forget(self.ask(TOUCHED))
 
         event.listen(connection.dialect, "do_execute", execute)
         event.listen(connection.dialect, "do_execute_no_params", execute_verbatim)
@@ -100,7 +99,6 @@ class Recorder:
                 begin=begin,
                 before_cursor_execute=before,
                 after_cursor_execute=after,
-                rollback_savepoint=rolled_back,
             ):
                 yield
         finally:
