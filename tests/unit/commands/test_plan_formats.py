@@ -10,9 +10,11 @@ import plans
 import pytest
 from alembic_live import Project
 from alembic_live.commands.lint.findings import WARNING, Finding, annotations
+from alembic_live.commands.lint.rules import RULES
 from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.plan import command
 from alembic_live.commands.plan.analysis import Loss
+from alembic_live.commands.plan.budget import OPTIONS
 from alembic_live.commands.plan.document import as_object
 from alembic_live.commands.plan.effects import LockMode, RelationName, WorkKind
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
@@ -110,7 +112,7 @@ def test_the_report_says_what_a_reviewer_must_know(project: Project) -> None:
     assert "| `new` | Drop the body |" in text
     assert (
         "| `new` | 11 | notes (1,024 kB, about 3,000 rows) | ACCESS EXCLUSIVE | "
-        "reading and writing | while it reads notes |\n" in text
+        "reading and writing | for under a second, while it reads notes |\n" in text
     )
     assert "| users (size unknown) | SHARE ROW EXCLUSIVE | writing | for a moment |" in text
     assert "fresh" not in text
@@ -139,6 +141,25 @@ def test_what_fails_comes_first(project: Project) -> None:
     assert "- 1 later revision could not be rehearsed.\n" in text
     assert str(path.parent) not in text
     assert "no data" not in text
+
+
+def test_what_goes_beyond_the_limits_is_seen_first(project: Project) -> None:
+    path = project.folder / "migrations/versions/new.py"
+    limits = [Finding(path, 11, "allow_rewrite", "notes: rewritten.", "split it")]
+    plan = plans.plan(full_step(project))
+    text = as_markdown(project, plan, limits)
+    assert "**Goes beyond the limits.**" in text
+    item = "- `migrations/versions/new.py:11` `allow_rewrite`: notes: rewritten. Instead: split it."
+    assert f"#### Beyond the limits\n\n{item}\n\n#### Locks" in text
+    assert findings_of(project, plan, limits)[0] == limits[0]
+    [run_] = as_sarif(project, "plan", limits)["runs"]
+    assert "helpUri" not in run_["tool"]["driver"]["rules"][0]  # the rule is ours
+
+
+def test_every_limit_is_explained() -> None:
+    assert {*OPTIONS, "fails", "blocks-reads", "blocks-writes", "blocks-rows", "loses-data"} <= (
+        RULES.keys()
+    )
 
 
 def test_a_calm_plan_says_so(project: Project) -> None:

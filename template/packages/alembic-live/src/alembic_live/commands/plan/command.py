@@ -71,14 +71,15 @@ def run(project: Project, arguments: Namespace) -> int:
         statistics=arguments.statistics,
         compares=arguments.markdown,
     )
-    budget = Budget.of(project)
-    beyond = list(budget.findings(plan)) if arguments.check else []
+    beyond = list(Budget.of(project).findings(plan))
     tell(heading(plan))
-    if (text := formatted(project, plan, arguments)) is not None:
+    if (text := formatted(project, plan, beyond, arguments)) is not None:
         show_data(text)
     else:
         for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
+    if not arguments.check:
+        return 0
     for finding in beyond:
         tell(describe_finding(project, finding))
     return 1 if beyond else 0

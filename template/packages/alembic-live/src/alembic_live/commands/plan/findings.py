@@ -1,6 +1,6 @@
 """What a plan finds, as findings at lines of files: for annotations on GitHub and for SARIF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alembic_live.commands.lint.findings import ERROR, NOTE, WARNING, Finding
@@ -13,14 +13,20 @@ from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted
 
 SEVERITY = (ERROR, WARNING, NOTE)
+FAILS = "fails"
 
 
-def findings_of(project: Project, plan: Plan) -> list[Finding]:
+def findings_of(project: Project, plan: Plan, limits: Sequence[Finding] = ()) -> list[Finding]:
     """The failure, the locks that others wait for, the losses and what `db lint` finds. The worst
     come first: GitHub shows ten annotations of a level.
+
+    Args:
+        project: the project.
+        plan: the plan.
+        limits: what goes beyond the project's limits. It comes first.
     """
     found = [finding for step in plan.steps for finding in _of_step(project, plan, step)]
-    return sorted(found, key=lambda finding: SEVERITY.index(finding.level))
+    return sorted([*limits, *found], key=lambda finding: SEVERITY.index(finding.level))
 
 
 def failed_step(plan: Plan) -> Step | None:
@@ -38,11 +44,9 @@ def _of_step(project: Project, plan: Plan, step: Step) -> Iterator[Finding]:
     function = function_in(path, "downgrade" if plan.is_downgrade else "upgrade")
     start = function.lineno if function else 1
     if step is failed_step(plan):
-        failure = failure_of(project, step)
-        place, colon, rest = failure.removeprefix(f"{step.file(project)}:").partition(":")
-        is_known = bool(colon) and place.isdecimal()
-        line, message = (int(place), rest.strip()) if is_known else (start, failure)
-        yield Finding(path, line, "fails", message, level=ERROR)
+        line = step.rehearsed.failed_line
+        message = failure_of(project, step).removeprefix(f"{step.file(project)}:{line}:").strip()
+        yield Finding(path, line if line > 1 else start, FAILS, message, level=ERROR)
     for lock in step.locks:
         if rule := _rule(lock):
             yield Finding(path, lock.line, rule, describe_lock(plan, lock), level=_level(lock))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
 from alembic_live.commands.plan.findings import failed_step, failure_of
@@ -48,9 +49,14 @@ class Section:
         return [*self.before, *self.items, *self.after, *end, ""]
 
 
-def as_markdown(project: Project, plan: Plan) -> str:
+def as_markdown(project: Project, plan: Plan, limits: Sequence[Finding] = ()) -> str:
     """The report. Its first line is a comment that names the project, so that a program finds the
     report again and updates it.
+
+    Args:
+        project: the project.
+        plan: the plan.
+        limits: what goes beyond the project's limits.
     """
     folder = folder_in_repository(project).rstrip("/")
     where = f" of {folder}" if folder else ""
@@ -58,12 +64,15 @@ def as_markdown(project: Project, plan: Plan) -> str:
     top = [comment(f"alembic-live: db plan{where}"), title, ""]
     if not plan.steps:
         return "\n".join([*top, prose(heading(plan)), ""])
-    top += [prose(heading(plan)), "", _summary(plan), ""]
+    top += [prose(heading(plan)), "", _summary(plan, limits), ""]
     locks, lost, difference = _locks(plan), _losses(plan), _differences(plan)
     failures, findings = _failures(project, plan), _findings(project, plan)
+    beyond = _list("Beyond the limits", [_finding(project, each) for each in limits])
     revisions, replication, back = _revisions(plan), _replication(plan), _way_back(project, plan)
-    sections = [revisions, locks, lost, failures, replication, findings, back, difference]
-    _shorten(top, sections, [difference, replication, findings, revisions, lost, locks, back])
+    sections = [revisions, beyond, locks, lost, failures, replication, findings, back, difference]
+    _shorten(
+        top, sections, [difference, replication, findings, revisions, lost, locks, back, beyond]
+    )
     return _text(top, sections)
 
 
@@ -90,7 +99,7 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _summary(plan: Plan) -> str:
+def _summary(plan: Plan, limits: Sequence[Finding]) -> str:
     """One sentence for each thing that a reviewer must know."""
     held = [lock for step in plan.steps for lock in step.locks if lock.blocks]
     reads = _locked(plan, (lock for lock in held if lock.taken.mode.blocks_reads))
@@ -101,6 +110,7 @@ def _summary(plan: Plan) -> str:
     findings = sum(len(step.findings) for step in plan.steps)
     parts = [
         f"**{code(failed.revision)} fails.**" if failed else "",
+        "**Goes beyond the limits.**" if limits else "",
         f"**Blocks reading and writing** of {_some(reads)}." if reads else "",
         f"**Blocks writing** of {_some(only_writes)}." if only_writes else "",
         "" if writes or failed else "Blocks no reading and no writing.",
@@ -181,14 +191,15 @@ def _replication(plan: Plan) -> Section:
 
 
 def _findings(project: Project, plan: Plan) -> Section:
-    items = [
-        f"{code(each.place(project))} {code(each.rule)}: {prose(f'{each.message} {each.advice}')}"
-        for step in plan.steps
-        for each in step.findings
-    ]
+    items = [_finding(project, each) for step in plan.steps for each in step.findings]
     if plan.not_linted:
         items.append(f"Not linted: {prose(plan.not_linted)}")
     return _list("Lint", items)
+
+
+def _finding(project: Project, finding: Finding) -> str:
+    text = f"{finding.message} {finding.advice}"
+    return f"{code(finding.place(project))} {code(finding.rule)}: {prose(text)}"
 
 
 def _way_back(project: Project, plan: Plan) -> Section:
