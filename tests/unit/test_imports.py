@@ -7,7 +7,7 @@ import pytest
 
 ORM_AND_DRIVERS = {
     *("alembic", "sqlalchemy", "pydantic", "pydantic_settings"),
-    *("asyncpg", "psycopg", "psycopg2", "dotenv", "pytest"),
+    *("asyncpg", "psycopg", "psycopg2", "dotenv", "pytest", "postgast"),
 }
 
 PROGRAMS = {

@@ -117,6 +117,17 @@ def test_the_library_imports_no_project() -> None:
     assert found - set(sys.stdlib_module_names) <= allowed
 
 
+def test_only_commands_need_the_parser() -> None:
+    """It is in the extra `dev`, which production does not install."""
+    users = {
+        path.relative_to(ROOT).parts[:2]
+        for path in MODULES
+        for _, name in imports_in(ast.parse(path.read_text(encoding="utf-8")))
+        if name in ("alembic_live.sql.parser", "postgast")
+    }
+    assert users == {("commands", "lint"), ("commands", "squash"), ("sql", "parser.py")}
+
+
 def test_no_file_of_the_library_is_rendered() -> None:
     package = ROOT.parents[1]
     assert not [path for path in package.rglob("*.jinja") if ".venv" not in path.parts]

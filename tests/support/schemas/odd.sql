@@ -27,6 +27,7 @@ CREATE TABLE shadows (
     bool boolean DEFAULT false
 );
 CREATE INDEX shadows_text ON shadows (lower(text), "Integer" DESC);
+CREATE INDEX shadows_parts ON shadows (replace(text, ') WHERE (', ','), lower(upper(trim(replace(text, 'a', 'b')))));
 CREATE TABLE "class" (
     "from" text NOT NULL,
     "def" integer,

@@ -27,6 +27,14 @@ MANY = [
     "DELETE FROM notes USING books b WHERE b.id = notes.book",
     "DELETE FROM notes WHERE book IN (SELECT id FROM books)",
     "DELETE FROM notes WHERE NOT EXISTS (SELECT FROM books WHERE books.id = notes.book)",
+    "DELETE FROM notes WHERE book IN (SELECT id FROM books UNION SELECT 1)",
+    "DELETE FROM notes USING books b LEFT JOIN (VALUES (1)) v (id) ON v.id = b.id"
+    " WHERE b.id = notes.book",
+    # A name that means something else.
+    "CREATE TABLE few (id int); WITH few AS (SELECT id FROM books)"
+    " DELETE FROM notes USING few WHERE few.id = notes.book",
+    "WITH notes AS (SELECT 1) UPDATE notes SET pages = 1",
+    "CREATE TABLE few (id int); ALTER TABLE few RENAME id TO notes; DELETE FROM notes",
     # Elsewhere than at the start.
     "WITH gone AS (DELETE FROM notes RETURNING *) INSERT INTO archive SELECT * FROM gone",
     "WITH one AS (SELECT 1) UPDATE notes SET pages = 1 WHERE pages IS NULL",
@@ -59,6 +67,9 @@ FEW = [
     "UPDATE notes SET pages = 1 WHERE id IN (SELECT id FROM notes WHERE pages IS NULL LIMIT 100)",
     "WITH some AS (SELECT id FROM notes LIMIT 9) DELETE FROM notes USING some s WHERE s.id = notes.id",
     "DELETE FROM notes WHERE EXISTS (SELECT FROM books b WHERE b.id = notes.book AND b.isbn = 'x')",
+    "DELETE FROM notes WHERE book IN (SELECT 1 UNION SELECT 2)",
+    "DELETE FROM notes USING books b JOIN (VALUES (1)) v (id) ON v.id = b.id WHERE b.id = notes.book",
+    "UPDATE notes SET pages = 1 FROM unnest(ARRAY[1, 2]) u WHERE u = notes.id",
     "CREATE TABLE few AS SELECT 1 AS id; UPDATE few SET id = 2",
     "SELECT 1 AS id INTO few; UPDATE notes SET pages = 1 FROM few WHERE few.id = notes.id",
     "CREATE TABLE few (id int); ALTER TABLE few RENAME TO notes; DELETE FROM notes",

@@ -145,14 +145,23 @@ def test_what_fails_comes_first(project: Project) -> None:
 
 def test_what_goes_beyond_the_limits_is_seen_first(project: Project) -> None:
     path = project.folder / "migrations/versions/new.py"
-    limits = [Finding(path, 11, "allow_rewrite", "notes: rewritten.", "split it")]
-    plan = plans.plan(full_step(project))
-    text = as_markdown(project, plan, limits)
+    beyond = Finding(path, 11, "allow_rewrite", "notes: rewritten.", "split it")
+    failure = Finding(path, 11, "fails", "It is 5% wrong.")
+    lint = Finding(path, 12, "ban-drop-column", "No.")
+    step = full_step(project)
+    step.findings.extend([lint, beyond])
+    plan = plans.plan(step, beyond_limits=[failure, beyond])
+    text = as_markdown(project, plan)
     assert "**Goes beyond the limits.**" in text
+    assert "1 finding of `db lint`." in text
     item = "- `migrations/versions/new.py:11` `allow_rewrite`: notes: rewritten. Instead: split it."
     assert f"#### Beyond the limits\n\n{item}\n\n#### Locks" in text
-    assert findings_of(project, plan, limits)[0] == limits[0]
-    [run_] = as_sarif(project, "plan", limits)["runs"]
+    assert text.count("allow_rewrite") == 1
+    assert text.index("#### Lint\n\n- `migrations/versions/new.py:12` `ban-drop-column`")
+    found = findings_of(project, plan)
+    assert [each.rule for each in found][:2] == ["allow_rewrite", "fails"]
+    assert [each.rule for each in found].count("fails") == 1
+    [run_] = as_sarif(project, "plan", [beyond])["runs"]
     assert "helpUri" not in run_["tool"]["driver"]["rules"][0]  # the rule is ours
 
 

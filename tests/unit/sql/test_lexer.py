@@ -168,3 +168,19 @@ def spans(sql: str) -> Iterator[tuple[int, int]]:
             # Postgres has two tokens for N'…'.
             yield position + (text[:2] in ("N'", "n'")), end
         position = end
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (
+            'CREATE INDEX "i (a, b)" ON t USING btree (a, lower(b) DESC) WHERE (a IN (1, 2))',
+            ('CREATE INDEX "i (a, b)" ON t USING btree ', ["a", " lower(b) DESC"], " WHERE (a IN (1, 2))"),
+        ),
+        ("(f(g(h(i(j, k)))), ') WHERE ,', ARRAY[1, 2])", ("", ["f(g(h(i(j, k))))", " ') WHERE ,'", " ARRAY[1, 2]"], "")),
+        ("CREATE TABLE t (\n    a int\n);", ("CREATE TABLE t ", ["\n    a int\n"], ";")),
+        ("CREATE TABLE t", ("CREATE TABLE t", [""], "")),
+    ],
+)  # fmt: skip
+def test_a_list_is_split_at_its_commas(sql: str, expected: tuple[str, list[str], str]) -> None:
+    assert lexer.split_list(sql) == expected

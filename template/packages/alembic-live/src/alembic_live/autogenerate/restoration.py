@@ -27,7 +27,7 @@ from alembic_live.autogenerate.definitions_on_server import (
 from alembic_live.autogenerate.rendering import Comment, Line, sql_name
 from alembic_live.autogenerate.zero_downtime import Concurrently
 from alembic_live.postgres.connection import execute_verbatim
-from alembic_live.sql.lexer import tokens
+from alembic_live.sql.lexer import split_list
 
 LOCK_WAIT = "3s"  # a comparison must not block other sessions for longer
 PROBE = conv("restored_by_alembic_live")  # a complete name, which is rolled back
@@ -274,11 +274,5 @@ def _comparable(definition: str) -> str:
 
 def _keys(definition: str) -> str:
     """The columns and expressions of an index, with collations, operator classes and order."""
-    depth, keys = 0, ""
-    for token in tokens(definition.partition(" USING ")[2].partition(" ")[2]):
-        depth -= token.text == ")"
-        if depth == 0 and keys:
-            return keys
-        keys += token.text if depth else ""
-        depth += token.text == "("
-    return keys
+    _, keys, _ = split_list(definition)
+    return ",".join(keys)

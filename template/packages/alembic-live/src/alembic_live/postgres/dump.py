@@ -12,7 +12,8 @@ from alembic_live.address import Address
 from alembic_live.postgres.pg_dump import dump
 from alembic_live.postgres.relations import PROGRESS, VERSION_TABLE
 from alembic_live.printable import one_line
-from alembic_live.sql.lexer import tokens
+from alembic_live.sql.lexer import split_list, tokens
+from alembic_live.sql.quoting import unquoted
 from alembic_live.sql.redaction import redacted
 
 # Kinds of objects that revisions do not create: they need a superuser, contain secrets, or concern
@@ -24,7 +25,6 @@ UNMANAGED_KINDS = (
 )
 
 HEADER = re.compile(r"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: ", re.MULTILINE)
-NAMED_NOT_NULL = re.compile(r" CONSTRAINT (?:\"[^\"]+\"|\w+) NOT NULL")
 # Settings, comments and psql's \restrict between objects. The last line of an object ends with a
 # semicolon, so it does not match.
 BETWEEN_OBJECTS = re.compile(
@@ -112,10 +112,21 @@ def comparable(schema: Schema, *, in_order: bool = False) -> Schema:
             obj = SchemaObject("IDENTITY", obj.schema, f"{table}.{column}")
             sql = re.sub(r"^ *SEQUENCE NAME .*\n", "", sql, flags=re.MULTILINE)
         elif obj.kind == "TABLE":
-            sql = PARAMETERS.sub(_sorted_parameters, NAMED_NOT_NULL.sub(" NOT NULL", sql))
+            sql = PARAMETERS.sub(_sorted_parameters, _without_names_of_not_null(sql))
             sql = sql if in_order else _with_sorted_columns(sql)
         result[obj] = sql
     return result
+
+
+def table_in(sql: str) -> tuple[str, str] | None:
+    """The schema and the name of the table that SQL of pg_dump concerns: it names it after TABLE, ON,
+    COLUMN or OWNED BY.
+    """
+    texts = [token.text for token in tokens(sql) if not token.is_blank and token.text != "ONLY"]
+    for before, schema, dot, name in zip(texts, texts[1:], texts[2:], texts[3:], strict=False):
+        if before in ("TABLE", "ON", "COLUMN", "BY") and dot == ".":
+            return unquoted(schema), unquoted(name)
+    return None
 
 
 def dump_schema(address: Address, version_table: str = VERSION_TABLE) -> str:
@@ -193,23 +204,21 @@ def _sorted_parameters(found: re.Match[str]) -> str:
     return f"WITH ({', '.join(sorted(found[1].split(', ')))})"
 
 
+def _without_names_of_not_null(sql: str) -> str:
+    texts = [token.text for token in tokens(sql)]
+    kept = list(texts)
+    for place, text in enumerate(texts):
+        # CONSTRAINT name NOT NULL, with a space between the words
+        if text == "CONSTRAINT" and texts[place + 4 : place + 7 : 2] == ["NOT", "NULL"]:
+            kept[place : place + 4] = [""] * 4
+    return "".join(kept)
+
+
 def _with_sorted_columns(sql: str) -> str:
     if not sql.split("\n", 1)[0].endswith("("):
         return sql
-    head, columns, tail = "", [""], ""
-    depth = 0  # of parentheses
-    for token in tokens(sql):
-        depth -= token.text == ")"
-        if tail or (depth == 0 and token.text == ")"):
-            tail += token.text
-        elif depth == 0:
-            head += token.text
-        elif depth == 1 and token.text == ",":
-            columns.append("")
-        else:
-            columns[-1] += token.text
-        depth += token.text == "("
-    rest = tail.split("\n")
+    head, columns, tail = split_list(sql)
+    rest = f"){tail}".split("\n")
     end = next((n for n, line in enumerate(rest) if line.endswith(";")), len(rest)) + 1
     written = sorted(f"    {column.strip()}," for column in columns if column.strip())
-    return "\n".join([head, *written, *rest[:end], *sorted(rest[end:])])
+    return "\n".join([f"{head}(", *written, *rest[:end], *sorted(rest[end:])])

@@ -114,6 +114,26 @@ def statements(sql: str) -> Iterator[list[Token]]:
         yield statement
 
 
+def split_list(sql: str) -> tuple[str, list[str], str]:
+    """Split SQL at its first list in parentheses, as in CREATE TABLE and CREATE INDEX: the text up to
+    the list, the texts between its commas, and the text after it.
+    """
+    head, parts, tail = "", [""], ""
+    depth = 0  # of parentheses and brackets
+    for kind, text in tokens(sql):
+        depth -= text in (")", "]")
+        if tail or (depth == 0 and text == ")"):
+            tail += text
+        elif depth == 0:
+            head += text
+        elif depth == 1 and text == "," and kind == "sign":
+            parts.append("")
+        else:
+            parts[-1] += text
+        depth += text in ("(", "[")
+    return head.removesuffix("("), parts, tail.removeprefix(")")
+
+
 def _end_of_comment(sql: str, position: int) -> int:
     depth = 1
     while depth:

@@ -2,7 +2,6 @@
 autogenerate does not compare.
 """
 
-import re
 from contextlib import suppress
 from functools import partial
 
@@ -13,14 +12,13 @@ from alembic_live.address import Address
 from alembic_live.autogenerate.column_types import named_types
 from alembic_live.models import is_view, load_models
 from alembic_live.postgres.connection import make_engine, with_connection
-from alembic_live.postgres.dump import Schema, comparable, differences, read_schema
+from alembic_live.postgres.dump import Schema, comparable, differences, read_schema, table_in
 from alembic_live.postgres.exceptions import Exceptions
 from alembic_live.postgres.explanations import reason_of, shown_statement
 from alembic_live.postgres.relations import Relations
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
-from alembic_live.sql.quoting import IDENTIFIER, unquoted
 from alembic_live.testing.beyond_models import remove_beyond_models
 
 # Objects that belong to the table of a model. Models define no views, functions or triggers.
@@ -28,7 +26,6 @@ KINDS = (
     *("CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "IDENTITY"),
     *("INDEX", "TABLE"),
 )
-TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFIER})")
 
 
 def schema_differences(project: Project, database: Address) -> list[str]:
@@ -105,10 +102,5 @@ def _of_tables(tables: list[Table], schema: Schema) -> Schema:
     return {
         obj: sql
         for obj, sql in comparable(schema).items()
-        if obj.kind == "TYPE"
-        or (
-            obj.kind in KINDS
-            and (found := TABLE.search(sql))
-            and tuple(map(unquoted, found.groups())) in names
-        )
+        if obj.kind == "TYPE" or (obj.kind in KINDS and table_in(sql) in names)
     }

@@ -1,7 +1,6 @@
 """Strings that a column accepts: those of its type, and those with the constants of its checks."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -252,8 +251,7 @@ def _vectors(name: str, type_: str) -> list[str]:
     """Strings for the types of pgvector, which have as many numbers as the type says."""
     if name not in ("vector", "halfvec", "sparsevec"):
         return []
-    size = re.search(r"\((\d+)\)", type_)
-    length = int(size[1]) if size else 3
+    length = next((int(number) for kind, number in tokens(type_) if kind == "number"), 3)
     return (
         [f"{{1:%(byte)d}}/{length}"]
         if name == "sparsevec"

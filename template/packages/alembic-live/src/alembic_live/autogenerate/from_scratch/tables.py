@@ -1,6 +1,5 @@
 """Creates tables with Alembic's operations, and compares the result with a dump."""
 
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from alembic_live.autogenerate.column_types import existing_type
 from alembic_live.autogenerate.compare import comparison, differences_from
 from alembic_live.autogenerate.cycles import defer_foreign_keys
 from alembic_live.autogenerate.from_scratch.statements import statements_of
-from alembic_live.postgres.dump import Schema, SchemaObject, comparable
+from alembic_live.postgres.dump import Schema, SchemaObject, comparable, table_in
 from alembic_live.postgres.schemas import schema_name
 from alembic_live.runtime.simple_queries import simple_queries
-from alembic_live.sql.quoting import IDENTIFIER, unquoted
 
 TableName = tuple[str, str]  # schema and name
 
@@ -29,8 +27,6 @@ KINDS = (
 # Other operations create types, which exist already.
 TABLE_OPERATIONS = (ops.CreateForeignKeyOp, ops.CreateTableOp, ops.ModifyTableOps)
 FAILURES = (CommandError, SQLAlchemyError, NotImplementedError)  # of an operation
-TABLE = re.compile(rf"\b(?:TABLE|ON|COLUMN)(?: ONLY)? ({IDENTIFIER})\.({IDENTIFIER})")
-OWNED = re.compile(rf"OWNED BY ({IDENTIFIER})\.({IDENTIFIER})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +133,8 @@ def table_of(obj: SchemaObject, sql: str, schema: Schema) -> TableName | None:
         return None
     if obj.kind == "TABLE":
         return obj.schema, obj.name
-    if found := TABLE.search(sql) or OWNED.search(sql):
-        return unquoted(found[1]), unquoted(found[2])
-    if obj.kind == "SEQUENCE":
-        owned = schema.get(SchemaObject("SEQUENCE OWNED BY", obj.schema, obj.name), "")
-        if found := OWNED.search(owned):
-            return unquoted(found[1]), unquoted(found[2])
-    return None
+    owned = SchemaObject("SEQUENCE OWNED BY", obj.schema, obj.name)
+    return table_in(sql) or (table_in(schema.get(owned, "")) if obj.kind == "SEQUENCE" else None)
 
 
 def _skip_type_creation(operations: Iterable[ops.MigrateOperation]) -> None:

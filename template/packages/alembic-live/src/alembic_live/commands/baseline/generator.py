@@ -25,11 +25,7 @@ from alembic_live.commands.baseline.base import Base
 from alembic_live.internals import sqlacodegen
 from alembic_live.operations import SqlType
 from alembic_live.postgres.schemas import schema_name
-
-KEY = re.compile(r" USING \w+ \((.*?)\)(?: INCLUDE | NULLS | WITH | WHERE |$)", re.DOTALL)
-# The parts between its commas, with parentheses nested up to three deep.
-NESTED = r"\((?:[^()']|'[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\))*\)"
-PART = re.compile(rf"(?:[^,()']|'[^']*'|{NESTED})+")
+from alembic_live.sql.lexer import split_list
 
 Named = tuple[str, str]  # a schema and a name
 
@@ -89,13 +85,13 @@ def generated(
     def render_index(index: Index) -> str:
         """An index, including sort orders, operator classes and expressions."""
         table: Any = index.table
-        columns = KEY.search(definitions[_named(table.schema, index.name)])
+        _, keys, _ = split_list(definitions[_named(table.schema, index.name)])
         classes = index.dialect_kwargs.get("postgresql_ops") or {}
         plain = ", ".join(
             " ".join(filter(None, (_quoted(connection, column.name), classes.get(column.name))))
             for column in index.columns
         )
-        if columns is None or columns[1] == plain:
+        if ",".join(keys) == plain:
             return str(render_plain(index))
         options = "".join(
             f", {name}={value!r}"
@@ -104,7 +100,7 @@ def generated(
         )
         unique = ", unique=True" if index.unique else ""
         generator.add_literal_import("sqlalchemy", "text")
-        parts = ", ".join(f"text({escaped(part.strip())!r})" for part in PART.findall(columns[1]))
+        parts = ", ".join(f"text({escaped(part.strip())!r})" for part in keys)
         return f"Index({index.name!r}, {parts}{unique}{options})"
 
     def render_column(column: Column[Any], *arguments: Any, **options: Any) -> str:

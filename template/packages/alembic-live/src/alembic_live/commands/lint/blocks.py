@@ -27,7 +27,8 @@ def statements_in_block(do: Node) -> list[BlockStatement]:
 
     Raises:
         CommandError: the parser is not installed.
-        UnreadableError: it cannot read the block.
+        UnreadableError: it cannot read the block, as with variables whose types are in schemas
+            other than public.
     """
     options = {each.defname: unwrapped(each.arg).sval for each in map(unwrapped, do.args)}
     if options.get("language", "plpgsql") != "plpgsql":

@@ -1,11 +1,12 @@
 """What a plan finds, as findings at lines of files: for annotations on GitHub and for SARIF."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from alembic_live.commands.lint.findings import ERROR, NOTE, WARNING, Finding
 from alembic_live.commands.lint.source import function_in
 from alembic_live.commands.plan.analysis import HeldLock, Loss
+from alembic_live.commands.plan.budget import FAILS
 from alembic_live.commands.plan.effects import LockMode
 from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.report import describe_lock, describe_loss
@@ -13,20 +14,16 @@ from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted
 
 SEVERITY = (ERROR, WARNING, NOTE)
-FAILS = "fails"
 
 
-def findings_of(project: Project, plan: Plan, limits: Sequence[Finding] = ()) -> list[Finding]:
-    """The failure, the locks that others wait for, the losses and what `db lint` finds. The worst
-    come first: GitHub shows ten annotations of a level.
-
-    Args:
-        project: the project.
-        plan: the plan.
-        limits: what goes beyond the project's limits. It comes first.
+def findings_of(project: Project, plan: Plan) -> list[Finding]:
+    """What goes beyond the limits, the failure, the locks that others wait for, the losses, and what
+    `db lint` finds. The worst come first: GitHub shows ten annotations of a level.
     """
     found = [finding for step in plan.steps for finding in _of_step(project, plan, step)]
-    return sorted([*limits, *found], key=lambda finding: SEVERITY.index(finding.level))
+    return sorted(
+        found, key=lambda each: (SEVERITY.index(each.level), each not in plan.beyond_limits)
+    )
 
 
 def failed_step(plan: Plan) -> Step | None:

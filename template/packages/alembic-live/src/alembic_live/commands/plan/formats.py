@@ -2,10 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 
-from alembic_live.commands.lint.findings import Finding, annotations
+from alembic_live.commands.lint.findings import annotations
 from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.plan.document import as_object
-from alembic_live.commands.plan.findings import FAILS, findings_of
+from alembic_live.commands.plan.findings import findings_of
 from alembic_live.commands.plan.markdown import as_markdown
 from alembic_live.commands.plan.plan import Plan
 from alembic_live.printable import as_json
@@ -24,25 +24,15 @@ def add_formats(parser: ArgumentParser) -> None:
         formats.add_argument(f"--{name}", action="store_true", help=text)
 
 
-def formatted(
-    project: Project, plan: Plan, beyond: list[Finding], arguments: Namespace
-) -> str | None:
-    """The plan in the format that the options name. None if they name none.
-
-    Args:
-        project: the project.
-        plan: the plan.
-        beyond: what goes beyond the project's limits.
-        arguments: the options.
-    """
-    limits = [finding for finding in beyond if finding.rule != FAILS]
+def formatted(project: Project, plan: Plan, arguments: Namespace) -> str | None:
+    """The plan in the format that the options name. None if they name none."""
     if arguments.json:
         return as_json(as_object(project, plan))
     if arguments.markdown:
-        return as_markdown(project, plan, limits)
+        return as_markdown(project, plan)
     if arguments.sarif:
         notes = [f"Not linted: {plan.not_linted}"] if plan.not_linted else []
-        return as_json(as_sarif(project, "plan", findings_of(project, plan, limits), notes))
+        return as_json(as_sarif(project, "plan", findings_of(project, plan), notes))
     if arguments.github:
-        return "\n".join(annotations(project, findings_of(project, plan, limits)))
+        return "\n".join(annotations(project, findings_of(project, plan)))
     return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock
+from alembic_live.commands.plan.budget import FAILS
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
 from alembic_live.commands.plan.findings import failed_step, failure_of
 from alembic_live.commands.plan.plan import Plan
@@ -49,14 +50,9 @@ class Section:
         return [*self.before, *self.items, *self.after, *end, ""]
 
 
-def as_markdown(project: Project, plan: Plan, limits: Sequence[Finding] = ()) -> str:
+def as_markdown(project: Project, plan: Plan) -> str:
     """The report. Its first line is a comment that names the project, so that a program finds the
     report again and updates it.
-
-    Args:
-        project: the project.
-        plan: the plan.
-        limits: what goes beyond the project's limits.
     """
     folder = folder_in_repository(project).rstrip("/")
     where = f" of {folder}" if folder else ""
@@ -64,10 +60,10 @@ def as_markdown(project: Project, plan: Plan, limits: Sequence[Finding] = ()) ->
     top = [comment(f"alembic-live: db plan{where}"), title, ""]
     if not plan.steps:
         return "\n".join([*top, prose(heading(plan)), ""])
-    top += [prose(heading(plan)), "", _summary(plan, limits), ""]
+    top += [prose(heading(plan)), "", _summary(plan), ""]
     locks, lost, difference = _locks(plan), _losses(plan), _differences(plan)
     failures, findings = _failures(project, plan), _findings(project, plan)
-    beyond = _list("Beyond the limits", [_finding(project, each) for each in limits])
+    beyond = _beyond_limits(project, plan)
     revisions, replication, back = _revisions(plan), _replication(plan), _way_back(project, plan)
     sections = [revisions, beyond, locks, lost, failures, replication, findings, back, difference]
     _shorten(
@@ -99,7 +95,7 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _summary(plan: Plan, limits: Sequence[Finding]) -> str:
+def _summary(plan: Plan) -> str:
     """One sentence for each thing that a reviewer must know."""
     held = [lock for step in plan.steps for lock in step.locks if lock.blocks]
     reads = _locked(plan, (lock for lock in held if lock.taken.mode.blocks_reads))
@@ -107,10 +103,11 @@ def _summary(plan: Plan, limits: Sequence[Finding]) -> str:
     only_writes = [name for name in writes if name not in reads]
     losses = [describe_loss(plan, loss) for step in plan.steps for loss in step.losses]
     failed = failed_step(plan)
-    findings = sum(len(step.findings) for step in plan.steps)
+    beyond = _limits(plan)
+    findings = sum(len(step.findings) for step in plan.steps) - len(beyond)
     parts = [
         f"**{code(failed.revision)} fails.**" if failed else "",
-        "**Goes beyond the limits.**" if limits else "",
+        "**Goes beyond the limits.**" if beyond else "",
         f"**Blocks reading and writing** of {_some(reads)}." if reads else "",
         f"**Blocks writing** of {_some(only_writes)}." if only_writes else "",
         "" if writes or failed else "Blocks no reading and no writing.",
@@ -191,10 +188,19 @@ def _replication(plan: Plan) -> Section:
 
 
 def _findings(project: Project, plan: Plan) -> Section:
-    items = [_finding(project, each) for step in plan.steps for each in step.findings]
+    findings = [finding for step in plan.steps for finding in step.findings]
+    items = [_finding(project, each) for each in findings if each not in plan.beyond_limits]
     if plan.not_linted:
         items.append(f"Not linted: {prose(plan.not_linted)}")
     return _list("Lint", items)
+
+
+def _beyond_limits(project: Project, plan: Plan) -> Section:
+    return _list("Beyond the limits", [_finding(project, each) for each in _limits(plan)])
+
+
+def _limits(plan: Plan) -> list[Finding]:
+    return [each for each in plan.beyond_limits if each.rule != FAILS]
 
 
 def _finding(project: Project, finding: Finding) -> str:

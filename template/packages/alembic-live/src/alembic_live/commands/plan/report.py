@@ -62,10 +62,12 @@ def _sections(project: Project, plan: Plan, step: Step) -> Iterator[str]:
             *(f"{old.identity} from {old.type} to {new.type}" for old, new in schema.retyped),
         ],
         "Drops": _joined(str(item.identity) for item in schema.dropped),
-        "Lost": list(dict.fromkeys(describe_loss(plan, loss) for loss in step.losses)),
+        "Lost": [describe_loss(plan, loss) for loss in step.losses],
         "Replication": step.replication,
         "No way back": [] if (reason := step.irreversible) is None else [reason],
-        "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
+        "Findings": [
+            f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings
+        ],
     }
     if not any(sections.values()):
         yield "   Nothing that others notice."
@@ -157,8 +159,7 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
     """A loss for people: `column notes.title, of about 3,000 rows`."""
     if loss.table is None:
         return one_line(f"{loss.what} {loss.name}")
-    name = plan.whole(loss.table) if loss.what == "rows" else loss.table
-    table, rows = plan.shown(name), describe_rows(plan.rows(name))
+    table, rows = plan.shown(loss.table), describe_rows(plan.rows(loss.table))
     if loss.what == "column":
         return f"column {table}.{one_line(loss.name)}, of {rows}"
     if loss.what == "rows":
