@@ -52,6 +52,9 @@ CREATE TABLE free_1 PARTITION OF free FOR VALUES FROM (0) TO (1000);
 CREATE TABLE bosses (id int PRIMARY KEY);
 CREATE TABLE fans (id int PRIMARY KEY, boss_id int REFERENCES bosses ON DELETE CASCADE);
 CREATE TABLE likes (fan_id int REFERENCES fans ON DELETE CASCADE);
+CREATE TABLE rooms (area box, EXCLUDE USING gist (area WITH &&));
+CREATE TABLE places (at point);
+CREATE INDEX places_at ON places USING gist (at);
 CREATE TABLE elders (id int);
 CREATE TABLE young (age int) INHERITS (elders);
 CREATE VIEW shown AS SELECT id FROM things;
@@ -73,6 +76,8 @@ INSERT INTO parted SELECT n FROM generate_series(1, 100) n;
 INSERT INTO apart SELECT n FROM generate_series(1000, 1100) n;
 INSERT INTO defaulted SELECT n, 1 + n % 2 * 4 FROM generate_series(1, 100) n;
 INSERT INTO two SELECT n, 2 FROM generate_series(1, 100) n;
+INSERT INTO rooms SELECT box(point(n, n), point(n + 0.5, n + 0.5)) FROM generate_series(1, 100) n;
+INSERT INTO places SELECT point(n, n) FROM generate_series(1, 100) n;
 INSERT INTO free SELECT n FROM generate_series(1, 100) n;
 INSERT INTO bosses SELECT n FROM generate_series(1, 100) n;
 INSERT INTO fans SELECT n, n FROM generate_series(1, 100) n;
@@ -241,6 +246,8 @@ DROP TABLE defaulted_1
 DROP TABLE elders CASCADE
 DROP VIEW shown CASCADE
 TRUNCATE parted
+TRUNCATE rooms
+CLUSTER places USING places_at
 UPDATE parted SET id = id + 1
 DELETE FROM defaulted WHERE part = 1
 DELETE FROM bosses WHERE id > 50
@@ -290,7 +297,8 @@ VACUUM FULL owners
 
 RELATIONS = """
 SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_relation_filenode(c.oid),
-    coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0), c.reltuples
+    coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0), c.reltuples,
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_xact_user_tables s ON s.relid = c.oid
 WHERE c.oid >= 16384 AND n.nspname !~ '^pg_toast' AND c.relkind <> 't'
@@ -366,6 +374,7 @@ class Truth:
         self.renewed = {names[row[0]] for row, new in tables if row[4] != new[4]}
         self.read = {names[row[0]] for row, new in tables if new[5] > row[5]} - self.renewed
         self.empty = {names[row[0]] for row, _ in tables if row[6] <= 0}
+        self.emptied = {names[row[0]] for row, new in tables if row[7] and not new[7]}
 
 
 @pytest.mark.parametrize("sql", lines(STATEMENTS))
@@ -386,8 +395,47 @@ def test_a_statement_in_a_transaction(empty: Address, full: Database, sql: str) 
     others = {".".join(work.other) for work in said.works if work.other}
     worked = {".".join(work.table) for work in said.works}
     assert truth.read <= worked | others | emptied
+    assert truth.emptied <= emptied
+    assert not truth.emptied & renewed
     if not any(work.kind is WorkKind.CHANGES for work in said.works):  # which has its own plan
         assert worked - renewed - truth.empty <= truth.read | truth.renewed
+
+
+def test_a_scan_counts_for_its_own_transaction(server: Database) -> None:
+    statements = ("ALTER TABLE things ADD CHECK (size > 0)", "ALTER TABLE things ADD COLUMN c int")
+
+    def work(connection: Connection) -> list[RehearsedStatement]:
+        recorder = Recorder(connection, database.address("psycopg"), [])
+        with recorder.recording([__file__]):
+            for statement in statements:
+                with connection.begin():
+                    connection.exec_driver_sql(statement)
+        return recorder.statements
+
+    with server.another(f"twice_{os.getpid()}") as database:
+        database.query(SCHEMA)
+        one, other = with_connection(make_engine(database.address("psycopg")), work)
+    assert [work.kind for work in one.works] == [WorkKind.READS]
+    assert other.works == []
+    assert one.transaction != other.transaction
+
+
+def test_a_savepoint_that_is_rolled_back_has_done_nothing(server: Database) -> None:
+    def work(connection: Connection) -> list[RehearsedStatement]:
+        recorder = Recorder(connection, database.address("psycopg"), [])
+        with recorder.recording([__file__]), connection.begin():
+            savepoint = connection.begin_nested()
+            connection.exec_driver_sql("ALTER TABLE things ALTER size TYPE bigint")
+            savepoint.rollback()
+            connection.exec_driver_sql("ALTER TABLE things ADD COLUMN c int")
+        return [each for each in recorder.statements if each.locks]  # apart from SAVEPOINT
+
+    with server.another(f"nested_{os.getpid()}") as database:
+        database.query(SCHEMA)
+        one, other = with_connection(make_engine(database.address("psycopg")), work)
+    assert [work.kind for work in one.works] == [WorkKind.REWRITES]
+    assert other.works == []
+    assert [lock.mode for lock in other.locks] == [LockMode.ACCESS_EXCLUSIVE]
 
 
 @pytest.mark.parametrize("sql", lines(CONCURRENTLY))
