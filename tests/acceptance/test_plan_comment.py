@@ -43,7 +43,8 @@ class Job:
     def step(self, name: str) -> Finished:
         """Run a step with the variables that it declares."""
         [step] = [each for each in self.job["steps"] if each.get("name") == name]
-        declared = {key: value for key, value in step["env"].items() if "${{" not in value}
+        env = step.get("env", {})
+        declared = {key: value for key, value in env.items() if "${{" not in value}
         assert self.project.tools
         return run(
             "bash", "-e", "-c", step["run"],
@@ -51,7 +52,7 @@ class Job:
             environment={
                 "TOOLS": str(self.project.tools / "bin"),
                 "PYTHONPATH": os.pathsep.join(map(str, self.project.sources)),
-                "SINCE": "main",
+                "GITHUB_BASE_REF": "main",
                 "NUMBER": "7",
                 "GITHUB_REPOSITORY": "a/b",
                 "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
@@ -84,13 +85,24 @@ def job(rendered: Render, tmp_path: Path) -> Job:
     return Job(project, tmp_path, workflow["jobs"]["plan"])
 
 
+def push_main(project: Project) -> None:
+    """Commit everything, as the main branch of GitHub's repository."""
+    commit(project.path)
+    git(project, "update-ref", "refs/remotes/origin/main", "main")
+
+
 def test_a_pull_request_gets_one_comment_that_is_updated(job: Job) -> None:
+    push_main(job.project)
+    git(job.project, "branch", "mine")
+    revise(job.project, "bbbb", 'op.drop_column("notes", "title")')
+    push_main(job.project)
+    git(job.project, "switch", "--quiet", "mine")
+    revise(job.project, "aaaa", 'op.drop_column("notes", "body")', follows="bbbb")
     commit(job.project.path)
-    git(job.project, "switch", "--quiet", "--create", "branch")
-    revise(job.project, "aaaa", 'op.drop_column("notes", "body")')
-    commit(job.project.path)
+    git(job.project, "merge", "--quiet", "--no-edit", "main")
     job.step(REHEARSE)
     plan = (job.folder / "plan.md").read_text()
+    assert "from bbbb, 1 revision." in plan  # not that of others, which is on main
     assert "column notes.body" in plan
     assert (job.folder / "summary").read_text() == plan
     marker = plan.split("\n")[0]
@@ -107,7 +119,7 @@ def test_a_pull_request_gets_one_comment_that_is_updated(job: Job) -> None:
 
 
 def test_without_a_new_revision_only_an_older_comment_is_updated(job: Job) -> None:
-    commit(job.project.path)
+    push_main(job.project)
     job.step(REHEARSE)
     plan = (job.folder / "plan.md").read_text()
     assert "\nNothing to do: " in plan

@@ -1,5 +1,6 @@
 """Plans by hand, for the tests of their formats: no Postgres has rehearsed them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic_live import Project
@@ -92,11 +93,19 @@ def plan(
     sizes: Sizes = SMALL,
     difference: str | None = None,
     not_linted: str | None = None,
+    beyond_limits: Sequence[Finding] = (),
 ) -> Plan:
     """A plan of a range."""
     found = None
     if difference is not None:
         found = [Difference(SchemaObject("TABLE", "public", "notes"), difference)]
     return Plan(
-        None, current, is_downgrade, [*steps], sizes, not_linted=not_linted, differences=found
+        None,
+        current,
+        is_downgrade,
+        [*steps],
+        sizes,
+        not_linted=not_linted,
+        beyond_limits=[*beyond_limits],
+        differences=found,
     )

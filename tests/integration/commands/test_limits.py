@@ -73,6 +73,12 @@ def test_what_blocks_for_too_long_is_named(project: Project) -> None:
     )
     assert "while it rewrites notes. max_blocking_reads is 2 s in alembic.ini." in done.stderr
     assert "Instead: add a column, let the service write both" in done.stderr
+    report = project.db("plan", RANGE, "--check", "--markdown", ok=False)
+    assert report.returncode == 1
+    assert "#### Beyond the limits\n\n- `migrations/versions/aaaa.py:21`" in report.stdout
+    annotations = project.db("plan", RANGE, "--github")
+    place = "file=migrations/versions/aaaa.py,line=21"
+    assert f"::error {place},title=max_blocking_reads::notes (" in annotations.stdout
     assert project.db("plan", RANGE).returncode == 0
     write_statistics(project, rows=10)
     assert project.db("plan", RANGE, "--check").returncode == 0
@@ -117,6 +123,8 @@ def test_a_revision_that_fails_is_beyond_every_limit(project: Project) -> None:
     done = project.db("plan", RANGE, "--check", ok=False)
     assert done.returncode == 1
     assert "aaaa.py:21: fails: " in done.stderr
+    annotations = project.db("plan", RANGE, "--github").stdout
+    assert annotations.count("title=fails::Postgres refused a statement: ") == 1
     path: Path = project.path / "migrations" / "exceptions.toml"
     path.write_text("[plan]\naaaa = 'It needs rows.'\n")
     assert project.db("plan", RANGE, "--check").returncode == 0

@@ -10,9 +10,11 @@ import plans
 import pytest
 from alembic_live import Project
 from alembic_live.commands.lint.findings import WARNING, Finding, annotations
+from alembic_live.commands.lint.rules import RULES
 from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.plan import command
 from alembic_live.commands.plan.analysis import Loss
+from alembic_live.commands.plan.budget import OPTIONS
 from alembic_live.commands.plan.document import as_object
 from alembic_live.commands.plan.effects import LockMode, RelationName, WorkKind
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
@@ -105,7 +107,7 @@ def test_the_report_says_what_a_reviewer_must_know(project: Project) -> None:
     assert text.startswith("<!-- alembic-live: db plan -->\n### Migrations\n")
     assert (
         "**Blocks reading and writing** of notes. **Blocks writing** of users. **Loses data:** "
-        "column notes.body, of about 3,000 rows. 1 finding.\n" in text
+        "column notes.body, of about 3,000 rows. 1 finding of `db lint`.\n" in text
     )
     assert "| `new` | Drop the body |" in text
     assert (
@@ -139,6 +141,34 @@ def test_what_fails_comes_first(project: Project) -> None:
     assert "- 1 later revision could not be rehearsed.\n" in text
     assert str(path.parent) not in text
     assert "no data" not in text
+
+
+def test_what_goes_beyond_the_limits_is_seen_first(project: Project) -> None:
+    path = project.folder / "migrations/versions/new.py"
+    beyond = Finding(path, 11, "allow_rewrite", "notes: rewritten.", "split it")
+    failure = Finding(path, 11, "fails", "It is 5% wrong.")
+    lint = Finding(path, 12, "ban-drop-column", "No.")
+    step = full_step(project)
+    step.findings.extend([lint, beyond])
+    plan = plans.plan(step, beyond_limits=[failure, beyond])
+    text = as_markdown(project, plan)
+    assert "**Goes beyond the limits.**" in text
+    assert "1 finding of `db lint`." in text
+    item = "- `migrations/versions/new.py:11` `allow_rewrite`: notes: rewritten. Instead: split it."
+    assert f"#### Beyond the limits\n\n{item}\n\n#### Locks" in text
+    assert text.count("allow_rewrite") == 1
+    assert text.index("#### Lint\n\n- `migrations/versions/new.py:12` `ban-drop-column`")
+    found = findings_of(project, plan)
+    assert [each.rule for each in found][:2] == ["allow_rewrite", "fails"]
+    assert [each.rule for each in found].count("fails") == 1
+    [run_] = as_sarif(project, "plan", [beyond])["runs"]
+    assert "helpUri" not in run_["tool"]["driver"]["rules"][0]  # the rule is ours
+
+
+def test_every_limit_is_explained() -> None:
+    assert {*OPTIONS, "fails", "blocks-reads", "blocks-writes", "blocks-rows", "loses-data"} <= (
+        RULES.keys()
+    )
 
 
 def test_a_calm_plan_says_so(project: Project) -> None:

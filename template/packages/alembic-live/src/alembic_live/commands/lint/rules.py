@@ -174,7 +174,7 @@ RULES = {
         "# squawk-ignore ban-drop-column",
         "# squawk-ignore ban-drop-column: unused since 1.4",
     ),
-    # Those of `db plan`.
+    # Those of `db plan`. The last ones are limits of the project.
     "blocks-reads": Rule(
         "Reads and writes of the table wait until the revision commits.",
         "It holds an ACCESS EXCLUSIVE lock, and every later query waits behind it.",
@@ -206,6 +206,25 @@ RULES = {
         "It fails on a copy of the schema without rows. If it only needs rows, test it with some.",
         'op.drop_column("notes", "pagse")',
         'op.drop_column("notes", "pages")',
+    ),
+    "max_blocking_reads": Rule(
+        "Reads of the table wait longer than the project allows.",
+        "max_blocking_reads in alembic.ini is the limit. The longer end of the estimate counts.",
+        'op.create_unique_constraint("uq_notes_title", "notes", ["title"])',
+        'create_unique_constraint_concurrently("uq_notes_title", "notes", ["title"])',
+    ),
+    "max_blocking_writes": Rule(
+        "Writes to the table wait longer than the project allows.",
+        "max_blocking_writes in alembic.ini is the limit. The longer end of the estimate counts.",
+        'op.create_index("ix_notes_title", "notes", ["title"])',
+        'create_index_concurrently("ix_notes_title", "notes", ["title"])',
+    ),
+    "allow_rewrite": Rule(
+        "The revision rewrites a table that is in use.",
+        "allow_rewrite in alembic.ini is no. Reads and writes wait until each row is written again.",
+        'op.alter_column("notes", "id", type_=sa.BigInteger())',
+        'op.add_column("notes", sa.Column("new_id", sa.BigInteger))\n'
+        f"{LATER} copy the rows in batches, let the code use the new column, drop the old one",
     ),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from alembic_live.commands.lint.findings import ERROR, NOTE, WARNING, Finding
 from alembic_live.commands.lint.source import function_in
 from alembic_live.commands.plan.analysis import HeldLock, Loss
+from alembic_live.commands.plan.budget import FAILS
 from alembic_live.commands.plan.effects import LockMode
 from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.report import describe_lock, describe_loss
@@ -16,11 +17,13 @@ SEVERITY = (ERROR, WARNING, NOTE)
 
 
 def findings_of(project: Project, plan: Plan) -> list[Finding]:
-    """The failure, the locks that others wait for, the losses and what `db lint` finds. The worst
-    come first: GitHub shows ten annotations of a level.
+    """What goes beyond the limits, the failure, the locks that others wait for, the losses, and what
+    `db lint` finds. The worst come first: GitHub shows ten annotations of a level.
     """
     found = [finding for step in plan.steps for finding in _of_step(project, plan, step)]
-    return sorted(found, key=lambda finding: SEVERITY.index(finding.level))
+    return sorted(
+        found, key=lambda each: (SEVERITY.index(each.level), each not in plan.beyond_limits)
+    )
 
 
 def failed_step(plan: Plan) -> Step | None:
@@ -38,11 +41,9 @@ def _of_step(project: Project, plan: Plan, step: Step) -> Iterator[Finding]:
     function = function_in(path, "downgrade" if plan.is_downgrade else "upgrade")
     start = function.lineno if function else 1
     if step is failed_step(plan):
-        failure = failure_of(project, step)
-        place, colon, rest = failure.removeprefix(f"{step.file(project)}:").partition(":")
-        is_known = bool(colon) and place.isdecimal()
-        line, message = (int(place), rest.strip()) if is_known else (start, failure)
-        yield Finding(path, line, "fails", message, level=ERROR)
+        line = step.rehearsed.failed_line
+        message = failure_of(project, step).removeprefix(f"{step.file(project)}:{line}:").strip()
+        yield Finding(path, line if line > 1 else start, FAILS, message, level=ERROR)
     for lock in step.locks:
         if rule := _rule(lock):
             yield Finding(path, lock.line, rule, describe_lock(plan, lock), level=_level(lock))

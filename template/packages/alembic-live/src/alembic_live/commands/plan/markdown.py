@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock
+from alembic_live.commands.plan.budget import FAILS
 from alembic_live.commands.plan.escaping import code, comment, fenced, prose
 from alembic_live.commands.plan.findings import failed_step, failure_of
 from alembic_live.commands.plan.plan import Plan
@@ -61,9 +63,12 @@ def as_markdown(project: Project, plan: Plan) -> str:
     top += [prose(heading(plan)), "", _summary(plan), ""]
     locks, lost, difference = _locks(plan), _losses(plan), _differences(plan)
     failures, findings = _failures(project, plan), _findings(project, plan)
+    beyond = _beyond_limits(project, plan)
     revisions, replication, back = _revisions(plan), _replication(plan), _way_back(project, plan)
-    sections = [revisions, locks, lost, failures, replication, findings, back, difference]
-    _shorten(top, sections, [difference, replication, findings, revisions, lost, locks, back])
+    sections = [revisions, beyond, locks, lost, failures, replication, findings, back, difference]
+    _shorten(
+        top, sections, [difference, replication, findings, revisions, lost, locks, back, beyond]
+    )
     return _text(top, sections)
 
 
@@ -98,15 +103,17 @@ def _summary(plan: Plan) -> str:
     only_writes = [name for name in writes if name not in reads]
     losses = [describe_loss(plan, loss) for step in plan.steps for loss in step.losses]
     failed = failed_step(plan)
-    findings = sum(len(step.findings) for step in plan.steps)
+    beyond = _limits(plan)
+    findings = sum(len(step.findings) for step in plan.steps) - len(beyond)
     parts = [
         f"**{code(failed.revision)} fails.**" if failed else "",
+        "**Goes beyond the limits.**" if beyond else "",
         f"**Blocks reading and writing** of {_some(reads)}." if reads else "",
         f"**Blocks writing** of {_some(only_writes)}." if only_writes else "",
         "" if writes or failed else "Blocks no reading and no writing.",
         f"**Loses data:** {_some(losses, '; ')}." if losses else "",
         "" if losses or failed else "Loses no data.",
-        f"{findings} finding{'' if findings == 1 else 's'}." if findings else "",
+        f"{findings} finding{'' if findings == 1 else 's'} of `db lint`." if findings else "",
     ]
     return " ".join(filter(None, parts))
 
@@ -181,14 +188,24 @@ def _replication(plan: Plan) -> Section:
 
 
 def _findings(project: Project, plan: Plan) -> Section:
-    items = [
-        f"{code(each.place(project))} {code(each.rule)}: {prose(f'{each.message} {each.advice}')}"
-        for step in plan.steps
-        for each in step.findings
-    ]
+    findings = [finding for step in plan.steps for finding in step.findings]
+    items = [_finding(project, each) for each in findings if each not in plan.beyond_limits]
     if plan.not_linted:
         items.append(f"Not linted: {prose(plan.not_linted)}")
     return _list("Lint", items)
+
+
+def _beyond_limits(project: Project, plan: Plan) -> Section:
+    return _list("Beyond the limits", [_finding(project, each) for each in _limits(plan)])
+
+
+def _limits(plan: Plan) -> list[Finding]:
+    return [each for each in plan.beyond_limits if each.rule != FAILS]
+
+
+def _finding(project: Project, finding: Finding) -> str:
+    text = f"{finding.message} {finding.advice}"
+    return f"{code(finding.place(project))} {code(finding.rule)}: {prose(text)}"
 
 
 def _way_back(project: Project, plan: Plan) -> Section:

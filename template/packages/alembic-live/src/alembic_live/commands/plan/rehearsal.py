@@ -137,7 +137,7 @@ def _run(
         inventory = Inventory(recorder.ask)
         without_identity = _without_identity(recorder)
     done: list[RehearsedRevision] = []
-    files = {each.path: each for each in steps.revisions}
+    files = {_source_of(each): each for each in steps.revisions}
 
     def applied(**_arguments: object) -> None:
         statements, recorder.statements = recorder.statements, []
@@ -170,6 +170,12 @@ def _run(
         for revision in rest[1:]
     ]
     return Rehearsal(done, recorder.observed, without_identity, None)
+
+
+def _source_of(revision: Script) -> str:
+    """The file that frames of a revision's code name. A compiled revision names its source."""
+    code = getattr(getattr(revision.module, "upgrade", None), "__code__", None)
+    return code.co_filename if code else revision.path
 
 
 def _place_of(error: BaseException, files: Mapping[str, Script]) -> tuple[str, int]:
