@@ -22,6 +22,7 @@ PERMISSIONS = {
     },
     "rendered": {
         "check": {"contents": "read"},
+        "plan": {"contents": "read", "pull-requests": "write"},
         "update": {"contents": "write", "pull-requests": "write"},
     },
 }

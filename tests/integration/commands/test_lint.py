@@ -111,6 +111,34 @@ def test_an_annotation_names_the_file_from_the_root_of_the_repository(project: P
     assert f"::error file={place}," in done.stdout
 
 
+def test_sarif(project: Project) -> None:
+    up = '    op.drop_column("notes", "body")\n'
+    path = write_revision(project, up)
+    done = project.db("lint", "--sarif", ok=False)
+    assert done.returncode == 1
+    [run_] = json.loads(done.stdout)["runs"]
+    [result] = run_["results"]
+    assert (result["ruleId"], result["level"]) == ("ban-drop-column", "error")
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == f"migrations/versions/{path.name}"
+    assert place["region"]["startLine"] == line_of(path, up)
+
+
+def test_a_shallow_clone_says_what_it_lacks(project: Project) -> None:
+    write_revision(project, '    op.execute("SELECT 1")\n')
+    commit(project.path)
+    clone = project.path.parent / "clone"
+    run("git", "clone", "--quiet", "--depth=1", f"file://{project.path}", clone, cwd=project.path)
+    run("git", "checkout", "--quiet", "--orphan", "other", cwd=clone)
+    run("git", "-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "other", cwd=clone)
+    done = project.db("-c", str(clone / "alembic.ini"), "lint", "--since", "HEAD~1", ok=False)
+    assert "git has no such commit. The clone lacks older commits: git fetch --unshallow" in said(
+        done
+    )
+    done = project.db("-c", str(clone / "alembic.ini"), "lint", ok=False)
+    assert "origin/HEAD and this branch have no commit in common." in said(done)
+
+
 def test_a_longer_text_is_no_danger(project: Project) -> None:
     call = '    op.alter_column("notes", "title", type_={}, existing_type={})\n'
     path = write_revision(project, call.format("sa.String(500)", "sa.String(200)"))

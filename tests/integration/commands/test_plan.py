@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from edit import edit
-from project import Project, said
+from plan_schema import check_plan
+from project import Project, commit, said
 from revisions import NOTES, git, revise
 from sample import NewProject
 from server import Database
@@ -35,7 +36,9 @@ def project(new_project: NewProject, database: Database) -> Project:
 
 
 def planned(project: Project, target: str = "heads") -> Any:
-    return json.loads(project.db("plan", target, "--json").stdout)
+    plan = json.loads(project.db("plan", target, "--json").stdout)
+    check_plan(plan)
+    return plan
 
 
 def step(project: Project, target: str = "heads") -> Any:
@@ -377,6 +380,33 @@ def test_the_revisions_since_a_commit_need_no_database(project: Project) -> None
     assert "Nothing to do" in nowhere.db("plan", "--since", "main").stderr
     assert "git has no such commit" in nowhere.db("plan", "--since", "gone", ok=False).stderr
     assert "no target" in nowhere.db("plan", "heads", "--since", "main", ok=False).stderr
+
+
+def test_new_revisions_are_planned_without_a_database_in_each_format(project: Project) -> None:
+    commit(project.path)
+    revise(project, "aaaa", 'op.execute("CREATE INDEX ix ON notes (title)")')
+    revise(project, "bbbb", 'op.drop_column("notes", "body")', follows="aaaa")
+    project.environment.clear()
+    plan = json.loads(project.db("plan", "--since", "main", "--json").stdout)
+    assert (plan["database"], plan["current"]) == (None, [NOTES])
+    assert [each["revision"] for each in plan["steps"]] == ["aaaa", "bbbb"]
+    text = project.db("plan", "--since", "", "--markdown").stdout
+    assert text.startswith("<!-- alembic-live: db plan -->\n")
+    assert "while it builds ix on notes |\n" in text
+    assert "-    body text DEFAULT ''::text NOT NULL,\n" in text
+    assert "@@ index ix @@\n+CREATE INDEX ix ON public.notes USING btree (title);\n" in text
+    assert f"uv run alembic downgrade {NOTES}\n" in text
+    annotations = project.db("plan", "--since", "HEAD", "--github").stdout
+    assert "::warning file=migrations/versions/aaaa.py,line=20,title=blocks-writes::" in annotations
+    assert "::warning file=migrations/versions/bbbb.py,line=20,title=loses-data::" in annotations
+
+
+def test_what_the_code_of_a_revision_prints_is_not_in_the_data(project: Project) -> None:
+    revise(project, "aaaa", 'print("hello")\nop.execute("SELECT 1")')
+    for option in ("--json", "--markdown", "--sarif"):
+        done = project.db("plan", option)
+        assert "hello" not in done.stdout
+        assert "hello" in done.stderr
 
 
 def test_a_revision_that_no_file_has_is_named(project: Project, database: Database) -> None:

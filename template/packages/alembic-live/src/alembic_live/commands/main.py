@@ -55,6 +55,8 @@ DEVELOPMENT = ("dotenv", "psutil", "pytest")  # modules that the extra `dev` bri
 
 LOG_FORMATS = ("text", "json")
 
+DATA = ("json", "markdown", "sarif")  # options for data on stdout
+
 OPTIONS_WITH_A_VALUE = ("-c", "--config", "-n", "--name", "-x", "--log-format")
 
 
@@ -115,7 +117,7 @@ def _run(arguments: Namespace) -> int:
     module: ModuleType = arguments.module
     if hasattr(module, "run_in"):
         return int(module.run_in(config_file, arguments))
-    prints_data = getattr(arguments, "json", False)
+    prints_data = any(getattr(arguments, name, False) for name in DATA)
     with only_data_on_stdout() if prints_data else nullcontext():
         return int(module.run(load_project(config_file), arguments))
 

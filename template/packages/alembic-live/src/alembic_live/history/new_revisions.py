@@ -5,8 +5,9 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from alembic_live.history.git import files_in_commit, git, has_commit, main_branch
+from alembic_live.history.git import files_in_commit, has_commit, main_branch, try_git
 from alembic_live.history.locations import folders_of
+from alembic_live.printable import one_line
 from alembic_live.project import Project
 
 
@@ -22,10 +23,19 @@ def base_commit(project: Project, since: str | None = None) -> str | None:
     """
     if since and not has_commit(project, since):
         if set(since) != {"0"}:  # GitHub's commit before the first push
-            raise CommandError(f"--since {since}: git has no such commit.")
+            raise CommandError(
+                f"--since {one_line(since)}: git has no such commit.{_if_shallow(project)}"
+            )
         since = None
     base = since or main_branch(project)
-    return git(project, "merge-base", base, "HEAD").strip() if base else None
+    if base is None:
+        return None
+    shared = try_git(project, "merge-base", base, "HEAD").strip()
+    if not shared:
+        raise CommandError(
+            f"{one_line(base)} and this branch have no commit in common.{_if_shallow(project)}"
+        )
+    return shared
 
 
 def new_revisions(project: Project, script: ScriptDirectory, base: str | None) -> list[Script]:
@@ -35,3 +45,8 @@ def new_revisions(project: Project, script: ScriptDirectory, base: str | None) -
         return revisions
     old = files_in_commit(project, base, folders_of(script))
     return [revision for revision in revisions if Path(revision.path) not in old]
+
+
+def _if_shallow(project: Project) -> str:
+    is_shallow = try_git(project, "rev-parse", "--is-shallow-repository").strip() == "true"
+    return " The clone lacks older commits: git fetch --unshallow" if is_shallow else ""

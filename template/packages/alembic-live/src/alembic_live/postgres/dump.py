@@ -4,13 +4,14 @@ Alembic does not.
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from textwrap import indent
 from typing import NamedTuple
 
 from alembic_live.address import Address
 from alembic_live.postgres.pg_dump import dump
 from alembic_live.postgres.relations import PROGRESS, VERSION_TABLE
+from alembic_live.printable import one_line
 from alembic_live.sql.lexer import split_list, tokens
 from alembic_live.sql.quoting import unquoted
 from alembic_live.sql.redaction import redacted
@@ -161,6 +162,23 @@ def differences(one: Schema, other: Schema, one_name: str, other_name: str) -> l
                     lines += [f"    {_shown(obj, line)}  <- {one_name}" for line in before[i:j]]
                     lines += [f"    {_shown(obj, line)}  <- {other_name}" for line in after[k:m]]
         found.append(Difference(obj, "\n".join(lines)))
+    return found
+
+
+def unified_differences(before: Schema, after: Schema) -> list[Difference]:
+    """The objects that differ between two `comparable` schemas, each with the lines of a unified
+    diff. Literals that may be secrets are hidden.
+    """
+    found = []
+    for obj in sorted(before.keys() | after.keys()):
+        old, new = before.get(obj), after.get(obj)
+        if old == new:
+            continue
+        was, now = (redacted(sql).split("\n") if sql else [] for sql in (old, new))
+        changes = list(unified_diff(was, now, lineterm=""))[3:]  # without names and line numbers
+        lines = ["@@ … @@" if line.startswith("@@ ") else line for line in changes]
+        lines = lines or [" the difference is not shown, because it may be a secret"]
+        found.append(Difference(obj, "\n".join([f"@@ {one_line(str(obj))} @@", *lines])))
     return found
 
 

@@ -12,6 +12,7 @@ from alembic_live.commands.lint.findings import Finding, LintResult, report
 from alembic_live.commands.lint.history import check_heads, check_old_revisions
 from alembic_live.commands.lint.revision_sql import RevisionStatement, render_revision_sql
 from alembic_live.commands.lint.rules import explain
+from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.lint.source import (
     does_nothing,
     function_in,
@@ -24,6 +25,7 @@ from alembic_live.commands.plan.steps import Steps, steps_between
 from alembic_live.history.graph import require_sound
 from alembic_live.history.irreversible import EXAMPLE, why_irreversible
 from alembic_live.history.new_revisions import base_commit, new_revisions
+from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.terminal import show_data
 
@@ -43,8 +45,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--explain", metavar="RULE", help="Explain a rule: the danger, unsafe code and safe code."
     )
-    parser.add_argument(
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument(
         "--github", action="store_true", help="Print the findings as annotations for GitHub."
+    )
+    formats.add_argument(
+        "--sarif", action="store_true", help="Print the findings as SARIF, for code scanning."
     )
 
 
@@ -54,6 +60,9 @@ def run(project: Project, arguments: Namespace) -> int:
         show_data(explain(arguments.explain))
         return 0
     result = lint(project, since=arguments.since, revisions=arguments.revisions)
+    if arguments.sarif:
+        show_data(as_json(as_sarif(project, "lint", result.findings, result.notes)))
+        return 1 if result.findings else 0
     for line in report(project, result, github=arguments.github):
         print(line)  # report() has escaped it, and show() would escape GitHub's commands
     return 1 if result.findings else 0

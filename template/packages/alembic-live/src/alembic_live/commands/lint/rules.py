@@ -174,6 +174,39 @@ RULES = {
         "# squawk-ignore ban-drop-column",
         "# squawk-ignore ban-drop-column: unused since 1.4",
     ),
+    # Those of `db plan`.
+    "blocks-reads": Rule(
+        "Reads and writes of the table wait until the revision commits.",
+        "It holds an ACCESS EXCLUSIVE lock, and every later query waits behind it.",
+        'op.drop_column("notes", "pages")\nop.create_index("ix", "notes", ["title"])',
+        f'op.drop_column("notes", "pages")\n{LATER}\n'
+        'create_index_concurrently("ix", "notes", ["title"])',
+    ),
+    "blocks-writes": Rule(
+        "Writes to the table wait until the revision commits.",
+        "It holds a SHARE lock or a stronger one.",
+        'op.create_index("ix_notes_title", "notes", ["title"])',
+        'create_index_concurrently("ix_notes_title", "notes", ["title"])',
+    ),
+    "blocks-rows": Rule(
+        "Writers of the same rows wait until the revision commits.",
+        "Each row that it changes stays locked until then.",
+        'op.execute("UPDATE notes SET pages = 1 WHERE pages IS NULL")',
+        'update_in_batches("notes", "pages = 1", where="pages IS NULL")',
+    ),
+    "loses-data": Rule(
+        "The data is gone after the revision.",
+        "A downgrade creates the table or the column again, without its data.",
+        'op.drop_column("notes", "pages")',
+        "# First deploy code without the column, and save what is needed. Then:\n"
+        'op.drop_column("notes", "pages")',
+    ),
+    "fails": Rule(
+        "The revision fails, and the deploy with it.",
+        "It fails on a copy of the schema without rows. If it only needs rows, test it with some.",
+        'op.drop_column("notes", "pagse")',
+        'op.drop_column("notes", "pages")',
+    ),
 }
 
 

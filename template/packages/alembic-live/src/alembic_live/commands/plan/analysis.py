@@ -1,13 +1,13 @@
 """What a rehearsed revision means: the locks that others feel, and the data that is lost."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 from alembic_live.commands.plan.effects import LockMode, RelationName, TakenLock, Work
 from alembic_live.commands.plan.inventory import COLUMN, SCHEMA, TABLE
-from alembic_live.commands.plan.observation import Relation
+from alembic_live.commands.plan.observation import Observed
 from alembic_live.commands.plan.rehearsal import RehearsedRevision
 from alembic_live.commands.plan.statement import RehearsedStatement
 
@@ -99,24 +99,21 @@ def _is_hidden(taken: TakenLock) -> bool:
     return is_part and (taken.is_new or not taken.mode.blocks_writes)
 
 
-def losses_of(revision: RehearsedRevision, relations: Mapping[int, Relation]) -> list[Loss]:
-    """The data that a revision destroys.
-
-    Args:
-        revision: the revision.
-        relations: by oid.
-    """
-    found = []
+def losses_of(revision: RehearsedRevision, observed: Observed) -> list[Loss]:
+    """The data that a revision destroys. Rows of partitions are those of the partitioned table."""
+    wholes = observed.partitioned()
+    emptied: dict[RelationName, bool] = {}
     for statement in revision.statements:
         for table, is_selective in statement.emptied.items():
-            found.append(Loss("rows", table=table, is_selective=is_selective))
+            whole = wholes.get(table, table)
+            emptied[whole] = emptied.get(whole, True) and is_selective
+    found = [Loss("rows", table=table, is_selective=some) for table, some in emptied.items()]
     for item in revision.schema.dropped:
         kind = item.identity.kind
         if item.is_old and kind == SCHEMA:
             found.append(Loss("schema", item.name))
         elif item.is_old and kind in (TABLE, COLUMN):
             what, name = ("column", item.name) if kind == COLUMN else ("table", "")
-            found.append(Loss(what, name, relations[item.key.oid].full_name))
+            found.append(Loss(what, name, observed.relations[item.key.oid].full_name))
     labels = [each.name.removeprefix("public.") for each in revision.schema.lost_labels]
-    found += [Loss("enum value", label) for label in labels]
-    return list(dict.fromkeys(found))
+    return [*found, *(Loss("enum value", label) for label in labels)]

@@ -23,6 +23,7 @@ from alembic_live.project import Project
 
 READS, WRITES, REWRITE = "max_blocking_reads", "max_blocking_writes", "allow_rewrite"
 OPTIONS = (READS, WRITES, REWRITE)
+FAILS = "fails"  # the rule of a revision that fails
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)")
 _SECONDS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600}
@@ -89,7 +90,7 @@ class Budget:
         path = Path(step.rehearsed.revision.path)
         if step.rehearsed.failure is not None and not self.exceptions.allows(step.revision):
             line = step.rehearsed.failed_line
-            yield Finding(path, line, "fails", one_line(step.rehearsed.failure))
+            yield Finding(path, line, FAILS, one_line(step.rehearsed.failure))
         for held in step.locks:
             if held.taken.is_new or self._allows(plan, step, held):
                 continue

@@ -1,32 +1,28 @@
 """`db plan`: rehearse an upgrade or a downgrade, and show what it would do."""
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy import Connection
 
 from alembic_live.commands.lint.command import lint_revisions
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
-from alembic_live.commands.plan.budget import Budget, describe_finding
-from alembic_live.commands.plan.document import as_object
+from alembic_live.commands.plan.budget import FAILS, Budget, describe_finding
+from alembic_live.commands.plan.formats import add_formats, formatted
+from alembic_live.commands.plan.live_facts import LiveFacts, read_live_facts
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.publications import Publication, read_publications
 from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
-from alembic_live.commands.plan.replication import STANDBYS, Replication, notes_on_standbys
+from alembic_live.commands.plan.replication import Replication, notes_on_standbys
 from alembic_live.commands.plan.report import as_text, heading
-from alembic_live.commands.plan.sizes import Sizes, read_sizes
+from alembic_live.commands.plan.sizes import Sizes
 from alembic_live.commands.plan.statistics_file import read_statistics, statistics_of
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_since, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
-from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.schemas import schema_name
-from alembic_live.postgres.watchdog import limited
-from alembic_live.printable import as_json
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import current_revisions
 from alembic_live.terminal import show, show_data, tell
@@ -58,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", action="store_true", help="Show the SQL, and what each statement does."
     )
-    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_formats(parser)
 
 
 def run(project: Project, arguments: Namespace) -> int:
@@ -66,19 +62,23 @@ def run(project: Project, arguments: Namespace) -> int:
     if arguments.target and arguments.since:
         raise CommandError("--since names the revisions, so there is no target beside it.")
     plan = make_plan(
-        project, arguments.target or "heads", since=arguments.since, statistics=arguments.statistics
+        project,
+        arguments.target or "heads",
+        since=arguments.since,
+        statistics=arguments.statistics,
+        compares=arguments.markdown,
     )
-    budget = Budget.of(project)
-    beyond = list(budget.findings(plan)) if arguments.check else []
     tell(heading(plan))
-    if arguments.json:
-        show_data(as_json(as_object(project, plan)))
+    if (text := formatted(project, plan, arguments)) is not None:
+        show_data(text)
     else:
         for line in as_text(project, plan, verbose=arguments.verbose):
             show(line)
-    for finding in beyond:
+    if not arguments.check:
+        return 0
+    for finding in plan.beyond_limits:
         tell(describe_finding(project, finding))
-    return 1 if beyond else 0
+    return 1 if plan.beyond_limits else 0
 
 
 def make_plan(
@@ -87,6 +87,7 @@ def make_plan(
     *,
     since: str | None = None,
     statistics: Path | None = None,
+    compares: bool = False,
 ) -> Plan:
     """The plan of an upgrade or a downgrade.
 
@@ -96,10 +97,11 @@ def make_plan(
         since: a commit or branch: plan the revisions that are new since then. Needs no database.
         statistics: a file with the sizes of the tables, instead of the database's own. Without a
             database, the default is the project's statistics.json, if it has one.
+        compares: whether to compare the schema of before with that of afterwards.
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
-            is no such target, or a downgrade to it is impossible.
+            is no such target or commit, or a downgrade to it is impossible.
         ConfigurationError: settings are missing.
     """
     require_sound(project.script)
@@ -116,9 +118,9 @@ def make_plan(
         require_reversible(steps.revisions)
     if not steps.revisions:
         return Plan(str(live) if live else None, steps.current, steps.is_downgrade)
-    rehearsal = rehearse(project, steps, live=live)
+    rehearsal = rehearse(project, steps, live=live, compares=compares)
     sizes = read_statistics(statistics) if statistics else statistics_of(project)
-    facts = _live_facts(project) if live else LiveFacts(sizes or {})
+    facts = read_live_facts(project) if live else LiveFacts(sizes or {})
     if statistics and sizes:
         facts.sizes = sizes
     return _plan(project, str(live) if live else None, steps, rehearsal, facts)
@@ -129,7 +131,7 @@ def _plan(
     database: str | None,
     steps: Steps,
     rehearsal: Rehearsal,
-    facts: "LiveFacts",
+    facts: LiveFacts,
 ) -> Plan:
     default_schema = schema_name(None, project.default_schema)
     plan = Plan(
@@ -150,11 +152,15 @@ def _plan(
             *replication.notes_on(rehearsed),
             *notes_on_standbys(locks, facts.standbys, plan.shown),
         ]
-        losses = losses_of(rehearsed, rehearsal.observed.relations)
-        path = rehearsed.revision.path
-        own = [finding for finding in findings if str(finding.path) == path]
-        plan.steps.append(Step(rehearsed, locks, losses, notes, own))
-    return replace(plan, not_linted=not_linted)
+        losses = losses_of(rehearsed, rehearsal.observed)
+        step = Step(rehearsed, locks, losses, notes)
+        step.findings.extend(filter(step.has, findings))
+        plan.steps.append(step)
+    beyond = list(Budget.of(project).findings(plan))
+    for step in plan.steps:
+        own = [each for each in beyond if step.has(each) and each.rule != FAILS]
+        step.findings.extend(own)
+    return replace(plan, not_linted=not_linted, beyond_limits=beyond)
 
 
 def _by_every_name(sizes: Sizes, rehearsal: Rehearsal) -> Sizes:
@@ -197,22 +203,3 @@ def _known_revisions(project: Project) -> tuple[str, ...]:
             )
         )
     return current
-
-
-@dataclass
-class LiveFacts:
-    """What a plan asks the live database, apart from its schema."""
-
-    sizes: Sizes = field(default_factory=dict)
-    publications: list[Publication] = field(default_factory=list)
-    standbys: int = 0
-
-
-def _live_facts(project: Project) -> LiveFacts:
-    def read(connection: Connection) -> LiveFacts:
-        sizes = read_sizes(connection)
-        with limited(connection):
-            standbys = connection.exec_driver_sql(STANDBYS).scalar_one()
-            return LiveFacts(sizes, read_publications(connection), standbys)
-
-    return with_connection(make_engine(project.migration_address), read)

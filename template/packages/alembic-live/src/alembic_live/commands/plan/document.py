@@ -1,4 +1,4 @@
-"""The JSON of a plan. docs/reference/plan-json.md describes it."""
+"""The JSON of a plan. docs/reference/plan.schema.json describes it."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ class Step:
         locks: the locks that others feel, and weaker ones.
         losses: data that is lost.
         replication: sentences without a period at their ends.
-        findings: those of `db lint`.
+        findings: those of `db lint`, and what goes beyond the project's limits.
     """
 
     rehearsed: RehearsedRevision
@@ -59,6 +59,10 @@ class Step:
         reason = why_irreversible(Path(self.rehearsed.revision.path))
         return reason if reason != "" else "the downgrade raises an error"
 
+    def has(self, finding: Finding) -> bool:
+        """Whether a finding is about it."""
+        return finding.path == Path(self.rehearsed.revision.path)
+
     def file(self, project: Project) -> str:
         """The path of its file from the project's folder."""
         return str(project.relative(Path(self.rehearsed.revision.path)))
@@ -78,7 +82,9 @@ class Plan:
         partitioned: the topmost partitioned table of each partition.
         default_schema: the one that names do not mention.
         not_linted: why lint could not run.
-        differences: those between the schema before and after; None if nobody asked for them.
+        beyond_limits: what goes beyond the project's limits, and a failure.
+        differences: those between the schema before and after, as unified diffs; None if nobody asked
+            for them.
     """
 
     database: str | None
@@ -90,6 +96,7 @@ class Plan:
     partitioned: Mapping[RelationName, RelationName] = field(default_factory=dict)
     default_schema: str = PUBLIC
     not_linted: str | None = None
+    beyond_limits: list[Finding] = field(default_factory=list)
     differences: list[Difference] | None = None
 
     def rows(self, table: RelationName) -> int | None:

@@ -22,8 +22,8 @@ from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
     Difference,
     comparable,
-    differences,
     read_schema,
+    unified_differences,
 )
 from alembic_live.postgres.relations import PROGRESS
 from alembic_live.postgres.scratch import scratch_databases
@@ -73,7 +73,8 @@ class Rehearsal:
         revisions: what each has done.
         observed: the relations of the scratch database.
         without_identity: the tables without a replica identity before the first revision.
-        differences: those between the schema before and after; None if nobody asked for them.
+        differences: those between the schema before and after, as unified diffs; None if nobody asked
+            for them.
     """
 
     revisions: list[RehearsedRevision]
@@ -119,7 +120,7 @@ def rehearse(
         )
         if compares:
             after = comparable(read_schema(scratch, version_table=table))
-            rehearsal.differences = differences(before, after, "before", "after")
+            rehearsal.differences = unified_differences(before, after)
         clear_progress()
         return rehearsal
 

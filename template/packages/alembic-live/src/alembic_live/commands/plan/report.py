@@ -62,10 +62,12 @@ def _sections(project: Project, plan: Plan, step: Step) -> Iterator[str]:
             *(f"{old.identity} from {old.type} to {new.type}" for old, new in schema.retyped),
         ],
         "Drops": _joined(str(item.identity) for item in schema.dropped),
-        "Lost": list(dict.fromkeys(describe_loss(plan, loss) for loss in step.losses)),
+        "Lost": [describe_loss(plan, loss) for loss in step.losses],
         "Replication": step.replication,
         "No way back": [] if (reason := step.irreversible) is None else [reason],
-        "Lint": [f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings],
+        "Findings": [
+            f"{each.place(project)}: {each.rule}: {each.message}" for each in step.findings
+        ],
     }
     if not any(sections.values()):
         yield "   Nothing that others notice."
@@ -101,19 +103,29 @@ def is_shown(statement: RehearsedStatement) -> bool:
 
 def describe_lock(plan: Plan, held: HeldLock) -> str:
     """A lock for people: `notes (120 MB, about 3,000 rows): ACCESS EXCLUSIVE, blocks …`."""
+    if held.taken.is_new:
+        return f"{plan.shown(held.taken.relation)}: new, so no query waits"
+    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
+    how_long = describe_duration(plan, held)
+    return f"{describe_locked(plan, held)}: {held.taken.mode}, {blocks} {how_long}".rstrip()
+
+
+def describe_locked(plan: Plan, held: HeldLock) -> str:
+    """What is locked: `notes (120 MB, about 3,000 rows)`."""
     taken = held.taken
     name = plan.shown(taken.relation)
-    if taken.is_new:
-        return f"{name}: new, so no query waits"
     if taken.relation != taken.table:
         name = f"{name} of {plan.shown(taken.table)}"
-    blocks = f"blocks {held.blocks}" if held.blocks else "blocks neither reading nor writing"
-    how_long = " for a moment" if held.blocks else ""
+    return f"{name} ({_size(plan, taken.table)})"
+
+
+def describe_duration(plan: Plan, held: HeldLock) -> str:
+    """How long a lock is held: `while it reads notes`, or `for a moment`."""
     if held.during:
         duration = plan.duration(held.during)
-        seconds = f" for {duration}," if duration and held.blocks else ""
-        how_long = f"{seconds} while it {describe_works(plan, held.during)}"
-    return f"{name} ({_size(plan, taken.table)}): {taken.mode}, {blocks}{how_long}"
+        seconds = f"for {duration}, " if duration and held.blocks else ""
+        return f"{seconds}while it {describe_works(plan, held.during)}"
+    return "for a moment" if held.blocks else ""
 
 
 def describe_works(plan: Plan, works: Iterable[Work]) -> str:
@@ -147,8 +159,7 @@ def describe_loss(plan: Plan, loss: Loss) -> str:
     """A loss for people: `column notes.title, of about 3,000 rows`."""
     if loss.table is None:
         return one_line(f"{loss.what} {loss.name}")
-    name = plan.whole(loss.table) if loss.what == "rows" else loss.table
-    table, rows = plan.shown(name), describe_rows(plan.rows(name))
+    table, rows = plan.shown(loss.table), describe_rows(plan.rows(loss.table))
     if loss.what == "column":
         return f"column {table}.{one_line(loss.name)}, of {rows}"
     if loss.what == "rows":
