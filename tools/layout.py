@@ -44,7 +44,7 @@ TEXTS = {
         "operations": "what revisions import: indexes, constraints, columns, enums",
         "postgres": "connections, pg_dump, scratch databases, the local server",
         "runtime": "what `alembic upgrade` needs: lock, retries, timeouts, version table",
-        "sql": "reads SQL: tokens, statements, secrets",
+        "sql": "reads SQL: tokens, trees, secrets",
         "testing": "the pytest plugin: fixtures, and tests for every history",
     },
     "repository": {

@@ -44,6 +44,11 @@ def test_a_new_project_has_nothing_to_find(project: Project) -> None:
 
 
 DANGERS = {
+    "a change of all rows, below a comment": (
+        '    op.execute("-- all of them\\nUPDATE notes SET body = title")\n',
+        "many-rows-in-one-transaction",
+        "update_in_batches(…)",
+    ),
     "a blocking index": (
         '    op.create_index("ix", "notes", ["body"])\n',
         "require-concurrent-index-creation",

@@ -93,6 +93,7 @@ CREATE TABLE bookings (
 CREATE INDEX bookings_room ON bookings (room) INCLUDE (id) WITH (fillfactor = 50) WHERE room > 3;
 CREATE VIEW shop.open AS SELECT id, placed FROM shop.orders WHERE state <> '2nd try';
 CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE FUNCTION shop.two() RETURNS integer BEGIN ATOMIC SELECT 1 AS "end"; SELECT CASE WHEN true THEN 2 END; END;
 CREATE TRIGGER touch BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch();
 
 -- A serial column that is no key, a key whose sequence has another name, and a table between two

@@ -35,6 +35,9 @@ MANY = [
     " DELETE FROM notes USING few WHERE few.id = notes.book",
     "WITH notes AS (SELECT 1) UPDATE notes SET pages = 1",
     "CREATE TABLE few (id int); ALTER TABLE few RENAME id TO notes; DELETE FROM notes",
+    # What the parser cannot read: no SQL, and nested too deep for protobuf.
+    "SELECT 1; -- all\nUPDATE notes SET pages = :pages WHERE id = 7",
+    "UPDATE notes SET pages = 1" + " + 1" * 60,
     # Elsewhere than at the start.
     "WITH gone AS (DELETE FROM notes RETURNING *) INSERT INTO archive SELECT * FROM gone",
     "WITH one AS (SELECT 1) UPDATE notes SET pages = 1 WHERE pages IS NULL",
@@ -84,7 +87,7 @@ FEW = [
     "DO LANGUAGE plpython3u $$ plpy.execute('DELETE FROM notes') $$",
     "DO $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM books WHERE id IN (1, 2) LOOP"
     " UPDATE notes SET pages = 1 WHERE book = r.id; END LOOP; END $$",
-    "UPDATE notes SET pages = :pages",  # not SQL
+    "CREATE SOMETHING notes",  # of no Postgres that the parser knows
 ]  # fmt: skip
 
 

@@ -25,9 +25,10 @@ from alembic_live.autogenerate.from_scratch.layout import (
 )
 from alembic_live.autogenerate.from_scratch.restore import (
     SKIP_BODY_CHECKS,
+    WITH_BODIES,
     persistent_differences,
 )
-from alembic_live.autogenerate.from_scratch.statements import WITH_BODIES, Statements
+from alembic_live.autogenerate.from_scratch.statements import Statements
 from alembic_live.autogenerate.from_scratch.tables import TableName, changed_table, table_of
 from alembic_live.autogenerate.from_scratch.target_schema import TargetSchema
 from alembic_live.autogenerate.from_scratch.verification import verify_operations

@@ -21,6 +21,7 @@ from alembic_live.postgres.dump import (
 )
 
 # Bodies can use objects that are created later.
+WITH_BODIES = ("AGGREGATE", "FUNCTION", "PROCEDURE")
 SKIP_BODY_CHECKS = "SET LOCAL check_function_bodies = false"
 
 
@@ -29,10 +30,7 @@ def restore(connection: Connection, *parts: Schema) -> None:
     with connection.begin():
         connection.exec_driver_sql(SKIP_BODY_CHECKS)
         statements = [
-            statement
-            for part in parts
-            for obj, sql in part.items()
-            for statement in statements_of(obj, sql)
+            statement for part in parts for sql in part.values() for statement in statements_of(sql)
         ]
         execute_script(connection, statements)
 

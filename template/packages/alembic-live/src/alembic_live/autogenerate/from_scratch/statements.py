@@ -7,22 +7,16 @@ from textwrap import indent
 from alembic.operations import ops
 
 from alembic_live.autogenerate.rendering import Line
-from alembic_live.postgres.dump import Schema, SchemaObject
+from alembic_live.postgres.dump import Schema
 from alembic_live.printable import is_printable
 from alembic_live.sql.lexer import statements
-
-# The bodies of these objects can contain semicolons that do not end a statement.
-WITH_BODIES = ("AGGREGATE", "FUNCTION", "PROCEDURE")
 
 PLACEHOLDER = re.compile(r'"@(\d+)@"')
 MARGIN = " " * 8
 
 
-def statements_of(obj: SchemaObject, sql: str) -> Iterator[str]:
+def statements_of(sql: str) -> Iterator[str]:
     """The statements that create an object, without the semicolons at their ends."""
-    if obj.kind in WITH_BODIES:
-        yield sql.rstrip().removesuffix(";")
-        return
     for statement in statements(sql):
         if statement[-1].text == ";":
             written = "".join(token.text for token in statement[:-1])
@@ -40,11 +34,7 @@ class Statements:
 
     def create(self, schema: Schema) -> list[ops.MigrateOperation]:
         """Operations that create these objects."""
-        return [
-            self.run(statement)
-            for obj, sql in schema.items()
-            for statement in statements_of(obj, sql)
-        ]
+        return [self.run(statement) for sql in schema.values() for statement in statements_of(sql)]
 
     def run(self, statement: str) -> ops.MigrateOperation:
         """An operation that runs a statement."""

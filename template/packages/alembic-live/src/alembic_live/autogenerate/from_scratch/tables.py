@@ -162,7 +162,7 @@ def _sort_columns(
 
 
 def _statements(obj: SchemaObject, schema: Schema) -> list[str]:
-    return list(statements_of(obj, schema[obj]))
+    return list(statements_of(schema[obj]))
 
 
 def _invoke(operations: Operations, item: ops.MigrateOperation) -> None:

@@ -14,11 +14,11 @@ from alembic.script import Script, ScriptDirectory
 from alembic_live import operations
 from alembic_live.history.graph import names_of
 from alembic_live.internals.alembic import altered_type, step_of
-from alembic_live.operations.non_transactional import drop_if_offline
 from alembic_live.operations.sql import run_sql
 from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.runtime.program import run_command
+from alembic_live.sql.lexer import tokens
 from alembic_live.sql.redaction import redacted_message
 
 OPERATIONS = str(Path(operations.__file__).parent)
@@ -30,7 +30,6 @@ class RevisionStatement(NamedTuple):
     sql: str
     line: int | None
     is_safe: bool  # emitted by an operation of alembic_live.operations
-    is_cleanup: bool = False  # a DROP that runs online only if there is something to drop
     types: tuple[str | None, str] | None = None  # before and after, if it changes a type
 
 
@@ -108,19 +107,16 @@ class _Recorder(StringIO):
         self.statements: list[RevisionStatement] = []
 
     def write(self, text: str) -> int:
-        line, is_safe, is_cleanup, types = None, False, False, None
+        line, is_safe, types = None, False, None
         frame: FrameType | None = sys._getframe(1)
         while frame and line is None:
             is_verbatim = frame.f_code is run_sql.__code__  # it runs any SQL
             if frame.f_code.co_filename == self.path:
                 line = frame.f_lineno
             is_safe |= frame.f_code.co_filename.startswith(OPERATIONS) and not is_verbatim
-            is_cleanup |= frame.f_code is drop_if_offline.__code__
             types = types or altered_type(frame)
             frame = frame.f_back
-        if text.strip() and not text.startswith("--"):
+        if not all(token.is_blank for token in tokens(text)):  # Alembic writes comments too
             is_safe &= line is not None
-            self.statements.append(
-                RevisionStatement(text.strip(), line, is_safe, is_cleanup, types)
-            )
+            self.statements.append(RevisionStatement(text.strip(), line, is_safe, types))
         return len(text)

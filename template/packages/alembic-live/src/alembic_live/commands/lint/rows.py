@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from alembic_live.commands.lint.blocks import statements_in_block
 from alembic_live.commands.lint.conditions import Judge
 from alembic_live.commands.lint.revision_sql import RevisionStatement
+from alembic_live.sql.lexer import statements
 from alembic_live.sql.parser import (
     Node,
     UnreadableError,
@@ -22,26 +23,34 @@ MESSAGE = (
 REMEDY = "update_in_batches(…) or delete_in_batches(…) from alembic_live.operations, in a separate revision"
 
 
-def changes_of_many_rows(statements: Sequence[RevisionStatement]) -> Iterator[RevisionStatement]:
+def changes_of_many_rows(revision: Sequence[RevisionStatement]) -> Iterator[RevisionStatement]:
     """The statements that change rows of a table without a condition that chooses few, also in a WITH
-    or a DO block. A table that the revision itself creates has few. SQL that the parser cannot read
-    is left to Squawk.
+    or a DO block. A table that the revision itself creates has few. In SQL that the parser cannot
+    read, every change counts.
 
     Args:
-        statements: those of one revision.
+        revision: its statements.
 
     Raises:
         CommandError: the parser is not installed.
     """
     created: set[str] = set()
-    for written in statements:
+    for written in revision:
         try:
             found = statements_in(written.sql)
         except UnreadableError:
+            if _begins_with_a_change(written.sql):
+                yield written
             continue
         # All of them, because each can create a table.
         if True in [_changes_many(statement, created) for statement in found]:
             yield written
+
+
+def _begins_with_a_change(sql: str) -> bool:
+    """Whether a statement is an UPDATE, DELETE or MERGE, by its first word."""
+    firsts = (next((t for t in each if not t.is_blank), None) for each in statements(sql))
+    return any(first and first.text.upper() in ("DELETE", "MERGE", "UPDATE") for first in firsts)
 
 
 def _changes_many(statement: Node, created: set[str]) -> bool:

@@ -8,8 +8,11 @@ from alembic_live.sql.parser import UnreadableError, statements_in, unwrapped
 ALIKE = {("varchar", "text"), ("text", "varchar"), ("cidr", "inet")}
 # More characters, bits or digits change no value. bit(n) and char(n) have exactly n.
 GROWING = ("varchar", "varbit", "numeric")
-TIMES = ("time", "timetz", "timestamp", "timestamptz", "interval")
-DIGITS = 6  # of the seconds of a time, if the type does not say
+# The numbers of times, if the type does not say: all fields of an interval, and the digits of seconds.
+TIMES = {
+    **dict.fromkeys(("time", "timetz", "timestamp", "timestamptz"), (6,)),
+    "interval": (0x7FFF, 6),
+}
 
 
 class Type(NamedTuple):
@@ -61,8 +64,9 @@ def keeps_storage(old: str, new: str) -> bool:
 def _grows(name: str, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     """Whether the limits of a type become wider."""
     if name in TIMES:
-        *fields, digits = before or (*after[:-1], DIGITS)
-        return fields == [*after[:-1]] and digits <= after[-1]
+        *fields, digits = (*before, *TIMES[name][len(before) :])
+        *later_fields, later_digits = (*after, *TIMES[name][len(after) :])
+        return fields == later_fields and digits <= later_digits
     if name not in GROWING or not before:
         return False
     # The digits after the point are as many as before. Without a number they are none.
