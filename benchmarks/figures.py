@@ -13,6 +13,7 @@ from alternately import Measured, alternately, seconds
 from concurrency import concurrency
 from contestants import Contestant, bare, ours, rendered, replace_in
 from deploys import EMPTY, campaigns, write_revisions
+from estimates import ROW_COUNTS, estimated
 from mistakes import mistakes
 from project import ROOT, Project, run
 from proxy import Proxy, proxy
@@ -253,11 +254,18 @@ def rows(bench: Bench) -> Iterator[str]:
         yield from changed_rows(mine, bench.server)
 
 
+def estimates(bench: Bench) -> Iterator[str]:
+    """Estimates of `db plan` beside measured times, at 1, 5 and 20 million rows."""
+    for number in ROW_COUNTS:
+        with bench.server.another("estimates") as database:
+            yield from estimated(database, number)
+
+
 FIGURES = {
     figure.__name__: figure
     for figure in (
         *(no_op, history, check, foreign, tests, wire, concurrent, first_minute),
-        *(deploys, changes, rows, situations, mutations),
+        *(deploys, changes, rows, situations, mutations, estimates),
     )
 }
 

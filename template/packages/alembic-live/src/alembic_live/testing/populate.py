@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_live.models import load_models
+from alembic_live.postgres.candidates import Candidates, filled
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.explanations import reason_of, sqlstate
 from alembic_live.postgres.relations import Relations
@@ -19,7 +20,6 @@ from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_of
 from alembic_live.sql.quoting import identifier
 from alembic_live.testing.attempts import Attempt, TableName, insert
-from alembic_live.testing.candidates import Candidates, filled
 
 VALUES = "values.toml"
 ATTEMPTS = 300  # for one row: checks can require a combination of values

@@ -1,20 +1,26 @@
 """`db plan`: rehearse an upgrade or a downgrade, and show what it would do."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from alembic.util import CommandError
 
+from alembic_live.address import Address
 from alembic_live.commands.lint.command import lint_revisions
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
 from alembic_live.commands.plan.budget import FAILS, Budget, describe_finding
+from alembic_live.commands.plan.calibration import calibrate
+from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.estimates import DEFAULT, Throughput
 from alembic_live.commands.plan.formats import add_formats, formatted
 from alembic_live.commands.plan.live_facts import LiveFacts, read_live_facts
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.rehearsal import Rehearsal, rehearse
+from alembic_live.commands.plan.rehearsal import Rehearsal, make_schema, rehearse
 from alembic_live.commands.plan.replication import Replication, notes_on_standbys
 from alembic_live.commands.plan.report import as_text, heading
 from alembic_live.commands.plan.sizes import Sizes
@@ -22,10 +28,14 @@ from alembic_live.commands.plan.statistics_file import read_statistics, statisti
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_since, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible
+from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.schemas import schema_name
+from alembic_live.postgres.scratch import scratch_databases
 from alembic_live.project import Project
 from alembic_live.runtime.version_table import current_revisions
 from alembic_live.terminal import show, show_data, tell
+
+Known = TypeVar("Known")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,6 +55,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="Take the sizes of the tables from this file, which `db statistics` has written.",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="Measure generated rows on the scratch server, for better estimates of durations.",
     )
     parser.add_argument(
         "--check",
@@ -67,6 +82,7 @@ def run(project: Project, arguments: Namespace) -> int:
         since=arguments.since,
         statistics=arguments.statistics,
         compares=arguments.markdown,
+        calibrates=arguments.calibrate,
     )
     tell(heading(plan))
     if (text := formatted(project, plan, arguments)) is not None:
@@ -88,6 +104,7 @@ def make_plan(
     since: str | None = None,
     statistics: Path | None = None,
     compares: bool = False,
+    calibrates: bool = False,
 ) -> Plan:
     """The plan of an upgrade or a downgrade.
 
@@ -98,6 +115,7 @@ def make_plan(
         statistics: a file with the sizes of the tables, instead of the database's own. Without a
             database, the default is the project's statistics.json, if it has one.
         compares: whether to compare the schema of before with that of afterwards.
+        calibrates: whether to measure the scratch server with generated rows.
 
     Raises:
         CommandError: the database cannot be reached, or its revision is not in this code; or there
@@ -123,7 +141,10 @@ def make_plan(
     facts = read_live_facts(project) if live else LiveFacts(sizes or {})
     if statistics and sizes:
         facts.sizes = sizes
-    return _plan(project, str(live) if live else None, steps, rehearsal, facts)
+    throughput = DEFAULT
+    if calibrates:
+        throughput = _calibrated(project, steps, live, rehearsal, facts.sizes)
+    return _plan(project, str(live) if live else None, steps, rehearsal, facts, throughput)
 
 
 def _plan(
@@ -132,6 +153,7 @@ def _plan(
     steps: Steps,
     rehearsal: Rehearsal,
     facts: LiveFacts,
+    throughput: Throughput,
 ) -> Plan:
     default_schema = schema_name(None, project.default_schema)
     plan = Plan(
@@ -140,6 +162,7 @@ def _plan(
         steps.is_downgrade,
         [],
         _by_every_name(facts.sizes, rehearsal),
+        replace(throughput, tables=_by_every_name(throughput.tables, rehearsal)),
         partitioned=rehearsal.observed.partitioned(),
         default_schema=default_schema,
         differences=rehearsal.differences,
@@ -163,15 +186,35 @@ def _plan(
     return replace(plan, not_linted=not_linted, beyond_limits=beyond)
 
 
-def _by_every_name(sizes: Sizes, rehearsal: Rehearsal) -> Sizes:
-    """The sizes by the names that the tables have before the plan, and by those that it gives them."""
+def _calibrated(
+    project: Project, steps: Steps, live: Address | None, rehearsal: Rehearsal, sizes: Sizes
+) -> Throughput:
+    """The throughput that the scratch server has for the tables that the revisions work on."""
+    statements = [each for revision in rehearsal.revisions for each in revision.statements]
+    works = [work for statement in statements for work in statement.works]
+    touched = {name for work in works for name in (work.table, work.other) if name}
+    observed = rehearsal.observed
+    before = {observed.relations[oid].full_name: name for oid, name in observed.old.items()}
+    tables = sorted({before.get(name, name) for name in touched})
+    with scratch_databases(project) as make:
+        scratch = make()
+        make_schema(project, scratch, steps, live)
+        return with_connection(
+            make_engine(scratch), lambda connection: calibrate(connection, tables, sizes)
+        )
+
+
+def _by_every_name(
+    known: Mapping[RelationName, Known], rehearsal: Rehearsal
+) -> dict[RelationName, Known]:
+    """What is known of tables, by the names before the plan and by those that it gives them."""
     observed = rehearsal.observed
     new = {
-        observed.relations[oid].full_name: sizes[name]
+        observed.relations[oid].full_name: known[name]
         for oid, name in observed.old.items()
-        if name in sizes
+        if name in known
     }
-    return {**sizes, **new}
+    return {**known, **new}
 
 
 def _findings(project: Project, steps: Steps) -> tuple[list[Finding], str | None]:

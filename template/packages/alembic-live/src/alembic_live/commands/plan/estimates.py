@@ -5,10 +5,10 @@ Postgres 18 (`benchmarks/estimates.py`), and those of a small cloud volume that 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from alembic_live.commands.plan.effects import BTREE, Work, WorkKind
+from alembic_live.commands.plan.effects import BTREE, RelationName, Work, WorkKind
 from alembic_live.commands.plan.sizes import Sizes, TableSize
 
 _MB = 1_000_000
@@ -31,6 +31,9 @@ class Rate(NamedTuple):
     bytes: float  # of the heap
 
 
+Rates = tuple[Rate, Rate]  # a fast and a slow one
+
+
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """The rates of a machine, a fast and a slow one for each kind of work.
@@ -39,25 +42,29 @@ class Throughput:
         rates: by kind of work, without the indexes that are built meanwhile.
         index_bytes: bytes of B-tree indexes that are built in a second.
         other_methods: how many times longer another index takes than a B-tree.
+        tables: rates that were measured for a table, whose indexes they include.
     """
 
-    rates: Mapping[WorkKind, tuple[Rate, Rate]]
+    rates: Mapping[WorkKind, Rates]
     index_bytes: tuple[float, float]
     other_methods: tuple[float, float] = (2, 40)
+    tables: Mapping[RelationName, Mapping[WorkKind, Rates]] = field(default_factory=dict)
 
     def seconds(self, work: Work, sizes: Sizes) -> Seconds | None:
         """How long some work takes. None if the size of the table is unknown."""
         size = sizes.get(work.table)
         if size is None or size.rows is None:
             return None
-        low, high = (_seconds(rate, size) for rate in self.rates[work.kind])
+        measured = self.tables.get(work.table, {})
+        rates = measured.get(work.kind) or self.rates[work.kind]
+        low, high = (_seconds(rate, size) for rate in rates)
         if work.kind is WorkKind.BUILDS and work.method != BTREE:
             low, high = low * self.other_methods[0], high * self.other_methods[1]
-        if work.kind in (WorkKind.REWRITES, WorkKind.FILLS):
+        if work.kind in (WorkKind.REWRITES, WorkKind.FILLS) and work.kind not in measured:
             fast, slow = self.index_bytes
             low, high = low + size.indexes / fast, high + size.indexes / slow
         if work.other and (other := sizes.get(work.other)):
-            reads = self.rates[WorkKind.READS]
+            reads = self.tables.get(work.other, {}).get(WorkKind.READS, self.rates[WorkKind.READS])
             low, high = low + _seconds(reads[0], other), high + _seconds(reads[1], other)
         return Seconds(0 if work.is_selective else low, high)
 
@@ -69,7 +76,7 @@ def _seconds(rate: Rate, size: TableSize) -> float:
 DEFAULT = Throughput(
     {
         WorkKind.READS: (Rate(16_000_000, 1600 * _MB), Rate(2_000_000, 100 * _MB)),
-        WorkKind.COMPARES: (Rate(5_000_000, 500 * _MB), Rate(600_000, 80 * _MB)),
+        WorkKind.COMPARES: (Rate(10_000_000, 1000 * _MB), Rate(600_000, 80 * _MB)),
         WorkKind.BUILDS: (Rate(3_000_000, 300 * _MB), Rate(250_000, 60 * _MB)),
         WorkKind.REWRITES: (Rate(1_500_000, 150 * _MB), Rate(150_000, 20 * _MB)),
         WorkKind.CHANGES: (Rate(1_500_000, 250 * _MB), Rate(40_000, 5 * _MB)),

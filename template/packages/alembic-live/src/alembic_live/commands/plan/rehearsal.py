@@ -104,12 +104,8 @@ def rehearse(
     with scratch_databases(project) as make:
         scratch = make()
         table = configuration_at(project, scratch).version_table.name
-        if live is None:
-            show_progress("Replaying the history")
-            replay(project, scratch, *steps.current)
-        else:
-            show_progress("Copying the schema")
-            copy_schema(live, scratch, table)
+        make_schema(project, scratch, steps, live)
+        if live is not None:
             stamped = list(steps.current) or "base"
             run_command(project, command.stamp, stamped, connection=make_engine(scratch))
         before = comparable(read_schema(scratch, version_table=table)) if compares else {}
@@ -123,6 +119,22 @@ def rehearse(
             rehearsal.differences = unified_differences(before, after)
         clear_progress()
         return rehearsal
+
+
+def make_schema(project: Project, scratch: Address, steps: Steps, live: Address | None) -> None:
+    """Create what the database has before the first revision: a copy of the live schema, or without
+    a live database that of the history.
+
+    Raises:
+        CommandError: the schema cannot be copied, or the history cannot be replayed.
+    """
+    if live is None:
+        show_progress("Replaying the history")
+        replay(project, scratch, *steps.current)
+    else:
+        show_progress("Copying the schema")
+        table = configuration_at(project, scratch).version_table.name
+        copy_schema(live, scratch, table)
 
 
 def _run(

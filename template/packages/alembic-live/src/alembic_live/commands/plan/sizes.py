@@ -1,7 +1,7 @@
 """The sizes of the tables of the live database.
 
-Reading them waits for no lock. If another session holds an ACCESS EXCLUSIVE lock on a table, its size
-is the one that the last VACUUM or ANALYZE recorded.
+Reading them waits for no lock. If another session holds an ACCESS EXCLUSIVE lock on a table, or
+waits for one, its size is the one that the last VACUUM or ANALYZE recorded.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,14 @@ from alembic_live.commands.plan.effects import RelationName
 from alembic_live.commands.plan.observation import FIRST_OID
 from alembic_live.postgres.explanations import sqlstate
 
-LOCK_WAIT = "1s"  # for a lock that is taken between the look at pg_locks and the measurement
+LOCK_WAIT = "100ms"  # for a lock that is taken between the look at pg_locks and the measurement
+TRIES = 3
 LOCK_NOT_AVAILABLE = "55P03"
 
 _TABLES = f"""
 WITH locked AS (
     SELECT relation AS oid FROM pg_locks
-    WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+    WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), measured AS (
     SELECT c.oid, c.relnamespace, c.relname, c.relkind, c.reltuples, c.relpages, c.reltoastrelid,
@@ -83,14 +84,15 @@ def read_sizes(connection: Connection) -> Sizes:
 
 
 def _measured(connection: Connection) -> list[Row[Any]]:
-    savepoint = connection.begin_nested()
-    try:
-        return list(connection.execute(text(_TABLES.format(is_recorded="false"))))
-    except DBAPIError as error:
-        if sqlstate(error) != LOCK_NOT_AVAILABLE:
-            raise
-    finally:
-        savepoint.rollback()
+    for _ in range(TRIES):
+        savepoint = connection.begin_nested()
+        try:
+            return list(connection.execute(text(_TABLES.format(is_recorded="false"))))
+        except DBAPIError as error:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
+                raise
+        finally:
+            savepoint.rollback()
     return list(connection.execute(text(_TABLES.format(is_recorded="true"))))
 
 
