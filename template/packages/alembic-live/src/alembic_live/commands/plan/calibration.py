@@ -80,7 +80,9 @@ def _measured(
         tell(f"{one_line('.'.join(table))}: no value is known for {missing}, which stays NULL.")
     made = _fill(connection, copy)
     times = dict(_times(connection, copy, schema, made))
-    return {kind: _rates(times[kind], made, size, sorts=kind is WorkKind.BUILDS) for kind in times}
+    return {
+        kind: rates_for(times[kind], made, size, sorts=kind is WorkKind.BUILDS) for kind in times
+    }
 
 
 def _fill(connection: Connection, copy: GeneratedTable) -> TableSize:
@@ -154,8 +156,15 @@ def _times(
     yield WorkKind.CHANGES, [seconds(f"UPDATE {name} SET {last} = {last}, calibration = random()")]
 
 
-def _rates(seconds: list[float], made: TableSize, size: TableSize, *, sorts: bool) -> Rates:
-    """A fast and a slow rate, for a table of another size than the generated one."""
+def rates_for(seconds: list[float], made: TableSize, size: TableSize, *, sorts: bool) -> Rates:
+    """A fast and a slow rate, for a table of another size than the generated one.
+
+    Args:
+        seconds: what the work on the generated table took, measured in one or several ways.
+        made: the generated table.
+        size: the table that is estimated.
+        sorts: whether the work grows as n log n.
+    """
     rows, made_rows = max(size.rows or 1, 2), max(made.rows or 1, 2)
     grown = max(0.0, math.log10(rows / made_rows))
     comparisons = math.log(rows) / math.log(made_rows) if sorts else 1.0
