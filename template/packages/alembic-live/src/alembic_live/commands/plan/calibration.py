@@ -39,10 +39,13 @@ def calibrate(connection: Connection, tables: Collection[RelationName], sizes: S
 
     Args:
         connection: a connection without a transaction in progress to a scratch database that has the
-            schema. The rows are in another schema, which is dropped at the end.
+            schema. The rows are in another schema, which is dropped at the end. The session keeps a
+            statement_timeout.
         tables: the tables to measure.
         sizes: the sizes of the live tables, to which the measurements are extrapolated.
     """
+    with connection.begin():
+        execute_verbatim(connection, f"SET statement_timeout = '{TIMEOUT}'")
     found = {}
     large = [name for name in tables if (((size := sizes.get(name)) and size.rows) or 0) >= FEWEST]
     for number, name in enumerate(large):
@@ -120,7 +123,6 @@ def _times(
 
     def seconds(statement: str) -> float:
         with connection.begin():
-            execute_verbatim(connection, f"SET LOCAL statement_timeout = '{TIMEOUT}'")
             began = time.monotonic()
             execute_verbatim(connection, statement)
             # The end of the transaction writes to disk, so it counts.
