@@ -39,10 +39,13 @@ def calibrate(connection: Connection, tables: Collection[RelationName], sizes: S
 
     Args:
         connection: a connection without a transaction in progress to a scratch database that has the
-            schema. The rows are in another schema, which is dropped at the end.
+            schema. The rows are in another schema, which is dropped at the end. The session keeps a
+            statement_timeout.
         tables: the tables to measure.
         sizes: the sizes of the live tables, to which the measurements are extrapolated.
     """
+    with connection.begin():
+        execute_verbatim(connection, f"SET statement_timeout = '{TIMEOUT}'")
     found = {}
     large = [name for name in tables if (((size := sizes.get(name)) and size.rows) or 0) >= FEWEST]
     for number, name in enumerate(large):
@@ -80,7 +83,9 @@ def _measured(
         tell(f"{one_line('.'.join(table))}: no value is known for {missing}, which stays NULL.")
     made = _fill(connection, copy)
     times = dict(_times(connection, copy, schema, made))
-    return {kind: _rates(times[kind], made, size, sorts=kind is WorkKind.BUILDS) for kind in times}
+    return {
+        kind: rates_for(times[kind], made, size, sorts=kind is WorkKind.BUILDS) for kind in times
+    }
 
 
 def _fill(connection: Connection, copy: GeneratedTable) -> TableSize:
@@ -118,7 +123,6 @@ def _times(
 
     def seconds(statement: str) -> float:
         with connection.begin():
-            execute_verbatim(connection, f"SET LOCAL statement_timeout = '{TIMEOUT}'")
             began = time.monotonic()
             execute_verbatim(connection, statement)
             # The end of the transaction writes to disk, so it counts.
@@ -154,8 +158,15 @@ def _times(
     yield WorkKind.CHANGES, [seconds(f"UPDATE {name} SET {last} = {last}, calibration = random()")]
 
 
-def _rates(seconds: list[float], made: TableSize, size: TableSize, *, sorts: bool) -> Rates:
-    """A fast and a slow rate, for a table of another size than the generated one."""
+def rates_for(seconds: list[float], made: TableSize, size: TableSize, *, sorts: bool) -> Rates:
+    """A fast and a slow rate, for a table of another size than the generated one.
+
+    Args:
+        seconds: what the work on the generated table took, measured in one or several ways.
+        made: the generated table.
+        size: the table that is estimated.
+        sorts: whether the work grows as n log n.
+    """
     rows, made_rows = max(size.rows or 1, 2), max(made.rows or 1, 2)
     grown = max(0.0, math.log10(rows / made_rows))
     comparisons = math.log(rows) / math.log(made_rows) if sorts else 1.0

@@ -79,7 +79,7 @@ DEFAULT = Throughput(
         WorkKind.COMPARES: (Rate(10_000_000, 1000 * _MB), Rate(600_000, 80 * _MB)),
         WorkKind.BUILDS: (Rate(3_000_000, 300 * _MB), Rate(250_000, 60 * _MB)),
         WorkKind.REWRITES: (Rate(1_500_000, 150 * _MB), Rate(150_000, 20 * _MB)),
-        WorkKind.CHANGES: (Rate(1_500_000, 250 * _MB), Rate(40_000, 5 * _MB)),
+        WorkKind.CHANGES: (Rate(1_500_000, 250 * _MB), Rate(20_000, 2.5 * _MB)),
         WorkKind.FILLS: (Rate(3_500_000, 350 * _MB), Rate(150_000, 20 * _MB)),
     },
     (70 * _MB, 10 * _MB),

@@ -51,7 +51,7 @@ def read_statistics(path: Path) -> Sizes:
         return dict(_table(row) for row in found["tables"])
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ConfigurationError(
             f"{path} is not what `db statistics` writes. {way_out} {path.name}"
         ) from None
@@ -70,6 +70,8 @@ def statistics_of(project: Project) -> Sizes | None:
 def _table(row: dict[str, Any]) -> tuple[RelationName, TableSize]:
     rows = row["rows"]
     size = TableSize(None if rows is None else int(rows), int(row["heap"]), int(row["indexes"]))
+    if any(number is not None and number < 0 for number in size):
+        raise ValueError(f"A size is negative: {size}")
     return RelationName(str(row["schema"]), str(row["name"])), size
 
 
