@@ -129,7 +129,15 @@ def test_each_event_loop_can_ask(project: Project) -> None:
     run_command(project, command.upgrade, "head")
     engine = create_application_engine(project)
     asked = readiness(project, engine, holds=60)
+    stopped = asyncio.new_event_loop()
+    stopped.call_later(0.001, stopped.stop)
+    unfinished = stopped.create_task(asked.problem())
+    stopped.run_forever()
+    assert not unfinished.done()
     assert [asyncio.run(asked.problem()) for _ in range(2)] == [None, None]
+    assert stopped.run_until_complete(unfinished) is None
+    stopped.run_until_complete(stopped.shutdown_asyncgens())
+    stopped.close()
 
 
 async def test_a_connection_that_the_server_has_closed_is_replaced(
