@@ -93,17 +93,19 @@ def test_it_serves_migrates_if_told_and_logs_each_request(
             assert service.client.get(path).json() == created.json()
         assert '"/api/openapi.json"' in service.client.get("/docs").text.replace("'", '"')
         database.query("ALTER TABLE notes RENAME TO gone")
-        assert service.client.get("/notes").status_code == 500
+        failed = service.client.get("/notes")
+        assert (failed.status_code, failed.json()) == (500, {"detail": "Internal server error"})
         log = service.stop(signal.SIGINT)
     assert service.process.returncode in (0, -signal.SIGINT)
     entries = [json.loads(line) for line in log.splitlines()]
-    [entry] = [each for each in entries if each["message"].startswith("POST /notes 201")]
+    [entry] = [each for each in entries if '"POST /notes HTTP/1.1" 201' in each["message"]]
     assert entry["request_id"] == "abc"
     [error] = [each for each in entries if "traceback" in each]
-    [failed] = [each for each in entries if each["message"].startswith("GET /notes 500")]
-    assert error["request_id"] == failed["request_id"]
+    [entry] = [each for each in entries if '"GET /notes HTTP/1.1" 500' in each["message"]]
+    assert error["request_id"] == entry["request_id"] == failed.headers["X-Request-ID"]
     assert "relation" in error["traceback"]
     assert not [each for each in entries if "/health/" in each["message"]]
+    assert not [each for each in entries if "color_message" in each]
 
 
 def test_requests_meet_a_slow_database(project: Project, database: Database) -> None:

@@ -1,7 +1,5 @@
 """What an orchestrator asks. A failed /live restarts the process; a failed /ready sends it no requests."""
 
-from typing import Literal
-
 from alembic_live import Readiness
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -10,29 +8,27 @@ from ..database import project
 from ..database.engine import get_engine
 
 router = APIRouter(prefix="/health", tags=["health"])
-
-# Revisions before the head that this code works on, too: accepts=["5f0e1c2d3a4b"].
+# Older revisions that this code works on, too: accepts=["5f0e1c2d3a4b"].
 readiness = Readiness(project, get_engine)
 
 
 class Health(BaseModel):
-    """Whether the service works, and why not."""
+    """Whether the service works. If not, `reason` says why."""
 
-    status: Literal["ok", "unavailable"] = "ok"
+    status: str = "ok"
     reason: str | None = None
 
 
 @router.get("/live")
 async def live() -> Health:
-    """The process answers. This does not depend on the database: a restart would not repair that."""
+    """The process answers. The database does not matter: a restart would not repair it."""
     return Health()
 
 
 @router.get("/ready", responses={503: {"model": Health}})
 async def ready(response: Response) -> Health:
     """The database answers in time, and its revision fits the code."""
-    problem = await readiness.problem()
-    if problem is None:
-        return Health()
-    response.status_code = 503
-    return Health(status="unavailable", reason=problem)
+    if reason := await readiness.problem():
+        response.status_code = 503
+        return Health(status="unavailable", reason=reason)
+    return Health()
