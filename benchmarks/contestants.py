@@ -121,8 +121,9 @@ class Contestant:
 
 
 def rendered(to: Path, version: str = "HEAD", **answers: str) -> Project:
-    """A project of the template as a commit has it, without an example."""
-    data = [f"--data={name}={value}" for name, value in {"example": "no", **answers}.items()]
+    """A project of the template as a commit has it, without an example and a web application."""
+    answers = {"example": "no", "web": "none"} | answers
+    data = [f"--data={name}={value}" for name, value in answers.items()]
     run(
         "uv", "run", "copier", "copy", "--quiet", "--defaults", f"--vcs-ref={version}", *data,
         ROOT, to, cwd=ROOT,

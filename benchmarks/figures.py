@@ -23,6 +23,7 @@ from rows import rows as changed_rows
 from schema_changes import schema_changes
 from server import Database
 from trips import Traveller, trips
+from web import web as requests
 
 OLD_RELEASE = "30556cf5c0cbccb286c847dde9e7497a33f543f9"  # 1.0.1, the last one before 2.0.0
 
@@ -186,6 +187,15 @@ def concurrent(bench: Bench) -> Iterator[str]:
             )
 
 
+def web(bench: Bench) -> Iterator[str]:
+    """Requests to the web application beside plain sessions and asyncpg's pool."""
+    template = rendered(bench.folder / "web", example="yes", web="fastapi")
+    with bench.server.another("web") as database:
+        service = ours(template, bench.folder / "requests", database)
+        service.alembic("upgrade", "head")
+        yield from requests(service, bench.rounds)
+
+
 def first_minute(bench: Bench) -> Iterator[str]:
     """Rendering, and the local server: made at the first start, found at the later ones."""
     project = Project(bench.folder / "minute", "my_service")
@@ -264,7 +274,7 @@ def estimates(bench: Bench) -> Iterator[str]:
 FIGURES = {
     figure.__name__: figure
     for figure in (
-        *(no_op, history, check, foreign, tests, wire, concurrent, first_minute),
+        *(no_op, history, check, foreign, tests, wire, concurrent, web, first_minute),
         *(deploys, changes, rows, situations, mutations, estimates),
     )
 }

@@ -22,6 +22,7 @@ QUESTIONS = [
     "database_name",
     "database_schema",
     "license",
+    "web",
     "example",
     "vendor_library",
 ]
@@ -69,6 +70,9 @@ WRONG = [
     ("database_schema", "x" * 64, "orders"),
     ("python_version", "3.10", "3.11"),
     ("license", "GPL", "MIT"),
+    ("web", "flask", "fastapi"),
+    ("project_slug", "python", "another project_slug"),
+    ("package_name", "fastapi", "another package_name"),
 ]
 # One wrong answer to each question, and those that another question's answer would allow.
 KEPT = [
@@ -84,6 +88,7 @@ KEPT = [
     ("database_schema", "pg_orders", "orders"),
     ("python_version", "3.10", "3.11"),
     ("license", "GPL", "MIT"),
+    ("project_slug", "python", "another project_slug"),
 ]
 
 
@@ -145,6 +150,8 @@ def test_copying_runs_nothing(template: Path) -> None:
         ("Calendar", "calendar-service", "calendar_service"),
         ("Alembic", "alembic-service", "alembic_service"),
         ("Test", "test-service", "test_service"),
+        ("Python", "python-service", "python_service"),
+        ("Db", "db-service", "db_service"),
         ("Postgres", "postgres-service", "postgres_service"),
         ("Template1", "template1-service", "template1_service"),
         ("--", "my-service", "my_service"),

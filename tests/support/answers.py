@@ -4,7 +4,8 @@ from typing import Any
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "no example": {"example": False, "license": "proprietary"},
+    "no example": {"example": False, "license": "proprietary", "web": "none"},
+    "no web": {"web": "none"},
     "own schema": {"database_schema": "sales", "license": "Apache-2.0"},
     "own schema, no example": {"database_schema": "_1", "example": False},
     "any script": {

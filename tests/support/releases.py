@@ -192,7 +192,11 @@ class Releases:
         return configuration
 
     def made(self, version: str = WORKING_TREE, **answers: Any) -> Updatable:
-        """A project as a version renders it, committed. For copying and looking at only."""
+        """A project as a version renders it, committed. For copying and looking at only.
+
+        Without a web application, which no update adds to a project.
+        """
+        answers = {"web": "none"} | answers
 
         def make(path: Path) -> None:
             run_copy(

@@ -8,7 +8,7 @@ import pytest
 from answers import ANSWERS
 from campaigns import campaign
 from project import said
-from releases import RELEASES, TEAMS, WORKING_TREE, Releases, Updatable
+from releases import RELEASES, TEAMS, WORKING_TREE, Releases, Updatable, copier
 
 ANSWERED = ["defaults", "own schema, no example", "quotes and braces"]
 
@@ -51,6 +51,28 @@ def test_one_hop_makes_a_project_what_a_new_one_is(
 ) -> None:
     project = releases.made(version, **answers).copy(tmp_path / "project")
     hop(project, releases.made(**answers), WORKING_TREE)
+
+
+def test_an_older_project_gets_the_web_application_if_it_asks(
+    releases: Releases, tmp_path: Path
+) -> None:
+    [*_, newest] = RELEASES
+    project = releases.made(newest).copy(tmp_path / "project")
+    copier("recopy", "--defaults", "--overwrite", f"--vcs-ref=v{WORKING_TREE}", cwd=project.path)
+    assert project.answers["web"] == "none"
+    project.undo()
+    hop(project, releases.made(), WORKING_TREE)
+    assert project.answers["web"] == "none"
+    project.commit()
+    (project.path / "src/my_service/database/models/note.py").unlink()
+    project.commit()
+    done = project.update(WORKING_TREE, "--data=web=fastapi", trust=False)
+    assert "src/my_service/web/notes.py needs it: delete that file" in said(done)
+    assert project.files() == releases.made(web="fastapi").files()
+    project.commit()
+    done = project.update(WORKING_TREE, "--data=web=none", trust=False)
+    assert "src/my_service/web/notes.py" not in said(done)
+    assert project.files() == releases.made().files()
 
 
 def test_a_project_is_told_what_belongs_to_the_team(releases: Releases) -> None:

@@ -20,7 +20,7 @@ def fork(releases: Releases, tmp_path: Path) -> Releases:
         "timezone = UTC",
         "timezone = Asia/Tokyo",
     )
-    [config] = fork.repository.glob("template/src/*/config.py")
+    [config] = fork.repository.glob("template/src/*/config.py.jinja")
     change(config, "settings = Settings.load()", "settings = Settings.load()  # once")
     fork.release(LATER)
     return fork

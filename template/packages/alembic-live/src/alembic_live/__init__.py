@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alembic_live.runtime.logs import JsonFormatter as JsonFormatter
     from alembic_live.runtime.program import run_command as run_command
     from alembic_live.runtime.program import upgrade_to_head as upgrade_to_head
+    from alembic_live.runtime.readiness import Readiness as Readiness
     from alembic_live.sessions import ReadOnlySession as ReadOnlySession
     from alembic_live.sessions import (
         create_application_engine as create_application_engine,
@@ -36,6 +37,7 @@ _MODULES = {
     "Project": "project",
     "ReadOnlyError": "errors",
     "ReadOnlySession": "sessions",
+    "Readiness": "runtime.readiness",
     "create_application_engine": "sessions",
     "load_project": "project",
     "options": "autogenerate.compare",
@@ -54,6 +56,7 @@ __all__ = [
     "Project",
     "ReadOnlyError",
     "ReadOnlySession",
+    "Readiness",
     "create_application_engine",
     "load_project",
     "options",
