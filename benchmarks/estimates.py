@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import psycopg
-from alembic_live.commands.plan.calibration import calibrate
-from alembic_live.commands.plan.effects import RelationName, Work, WorkKind
-from alembic_live.commands.plan.estimates import DEFAULT, Seconds, describe
-from alembic_live.commands.plan.sizes import read_sizes
+from alembic_live.commands.plan.estimates.calibration import calibrate
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Seconds, describe
+from alembic_live.commands.plan.estimates.sizes import read_sizes
+from alembic_live.commands.plan.rehearsal.effects import RelationName, Work, WorkKind
 from alembic_live.postgres.connection import make_engine, with_connection
 from server import Database
 

@@ -6,10 +6,16 @@ from pathlib import Path
 from alembic_live import Project
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock, Loss
-from alembic_live.commands.plan.effects import LockMode, RelationName, TakenLock, Work, WorkKind
+from alembic_live.commands.plan.estimates.sizes import Sizes, TableSize
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.rehearsal import RehearsedRevision
-from alembic_live.commands.plan.sizes import Sizes, TableSize
+from alembic_live.commands.plan.rehearsal.effects import (
+    LockMode,
+    RelationName,
+    TakenLock,
+    Work,
+    WorkKind,
+)
+from alembic_live.commands.plan.rehearsal.rehearsal import RehearsedRevision
 from alembic_live.postgres.dump import Difference, SchemaObject
 from sqlalchemy import MetaData
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from alembic_live.commands.plan import calibration
-from alembic_live.commands.plan.calibration import calibrate
-from alembic_live.commands.plan.effects import RelationName, Work, WorkKind
-from alembic_live.commands.plan.estimates import DEFAULT, Throughput
-from alembic_live.commands.plan.generated_rows import GeneratedTable, copy_table
-from alembic_live.commands.plan.sizes import TableSize
+from alembic_live.commands.plan.estimates import calibration
+from alembic_live.commands.plan.estimates.calibration import calibrate
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Throughput
+from alembic_live.commands.plan.estimates.generated_rows import GeneratedTable, copy_table
+from alembic_live.commands.plan.estimates.sizes import TableSize
+from alembic_live.commands.plan.rehearsal.effects import RelationName, Work, WorkKind
 from alembic_live.postgres.connection import make_engine, with_connection
 from revisions import revise
 from sample import NewProject

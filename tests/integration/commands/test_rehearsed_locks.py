@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from alembic_live.address import Address
-from alembic_live.commands.plan.effects import LockMode, WorkKind
-from alembic_live.commands.plan.observation import mode_of
-from alembic_live.commands.plan.recorder import Recorder
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import LockMode, WorkKind
+from alembic_live.commands.plan.rehearsal.observation import mode_of
+from alembic_live.commands.plan.rehearsal.recorder import Recorder
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.postgres.connection import make_engine, with_connection
 from psycopg.errors import LockNotAvailable
 from server import Database

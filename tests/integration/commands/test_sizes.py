@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from alembic_live.commands.plan.effects import RelationName
-from alembic_live.commands.plan.sizes import Sizes, TableSize, read_sizes
+from alembic_live.commands.plan.estimates.sizes import Sizes, TableSize, read_sizes
+from alembic_live.commands.plan.rehearsal.effects import RelationName
 from alembic_live.postgres.connection import make_engine, with_connection
 from psycopg import sql
 from server import Database

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic_live.commands.plan.calibration import FASTER, GROWTH, SLOWER, rates_for
-from alembic_live.commands.plan.effects import RelationName, Work, WorkKind
-from alembic_live.commands.plan.estimates import DEFAULT, Rate, Seconds, describe
-from alembic_live.commands.plan.sizes import TableSize
-from alembic_live.commands.plan.statistics_file import as_file, read_statistics
+from alembic_live.commands.plan.estimates.calibration import FASTER, GROWTH, SLOWER, rates_for
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Rate, Seconds, describe
+from alembic_live.commands.plan.estimates.sizes import TableSize
+from alembic_live.commands.plan.estimates.statistics_file import as_file, read_statistics
+from alembic_live.commands.plan.rehearsal.effects import RelationName, Work, WorkKind
 from alembic_live.errors import ConfigurationError
 
 ORDERS, USERS = RelationName("public", "orders"), RelationName("sales", 'us"ers.x')

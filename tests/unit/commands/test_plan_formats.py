@@ -15,13 +15,13 @@ from alembic_live.commands.lint.sarif import as_sarif
 from alembic_live.commands.plan import command
 from alembic_live.commands.plan.analysis import Loss
 from alembic_live.commands.plan.budget import OPTIONS
-from alembic_live.commands.plan.document import as_object
-from alembic_live.commands.plan.effects import LockMode, RelationName, WorkKind
-from alembic_live.commands.plan.escaping import code, comment, fenced, prose
-from alembic_live.commands.plan.findings import findings_of
-from alembic_live.commands.plan.markdown import as_markdown
 from alembic_live.commands.plan.plan import Step
-from alembic_live.commands.plan.way_back import way_back
+from alembic_live.commands.plan.rehearsal.effects import LockMode, RelationName, WorkKind
+from alembic_live.commands.plan.reports.document import as_object
+from alembic_live.commands.plan.reports.escaping import code, comment, fenced, prose
+from alembic_live.commands.plan.reports.findings import findings_of
+from alembic_live.commands.plan.reports.markdown import as_markdown
+from alembic_live.commands.plan.reports.way_back import way_back
 from plan_schema import check_plan, plan_schema
 from project import run
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from alembic.util import CommandError
 
-from alembic_live.commands.plan.sizes import read_sizes
-from alembic_live.commands.plan.statistics_file import FILE, as_file
+from alembic_live.commands.plan.estimates.sizes import read_sizes
+from alembic_live.commands.plan.estimates.statistics_file import FILE, as_file
 from alembic_live.history.files import write_text
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.project import Project

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from alembic_live.commands.plan.effects import LockMode, RelationName, TakenLock, Work
-from alembic_live.commands.plan.inventory import COLUMN, SCHEMA, TABLE
-from alembic_live.commands.plan.observation import Observed
-from alembic_live.commands.plan.rehearsal import RehearsedRevision
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import LockMode, RelationName, TakenLock, Work
+from alembic_live.commands.plan.rehearsal.inventory import COLUMN, SCHEMA, TABLE
+from alembic_live.commands.plan.rehearsal.observation import Observed
+from alembic_live.commands.plan.rehearsal.rehearsal import RehearsedRevision
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Self
 from alembic_live.alembic_ini import INI, SECTION, option_in
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock
-from alembic_live.commands.plan.effects import Work, WorkKind
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.report import describe_lock
+from alembic_live.commands.plan.rehearsal.effects import Work, WorkKind
+from alembic_live.commands.plan.reports.report import describe_lock
 from alembic_live.errors import ConfigurationError
 from alembic_live.postgres.exceptions import FILE, Exceptions
 from alembic_live.printable import one_line

@@ -14,17 +14,17 @@ from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.lint.revision_sql import render_revision_sql
 from alembic_live.commands.plan.analysis import held_locks, losses_of
 from alembic_live.commands.plan.budget import FAILS, Budget, describe_finding
-from alembic_live.commands.plan.calibration import calibrate
-from alembic_live.commands.plan.effects import RelationName
-from alembic_live.commands.plan.estimates import DEFAULT, Throughput
-from alembic_live.commands.plan.formats import add_formats, formatted
+from alembic_live.commands.plan.estimates.calibration import calibrate
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Throughput
+from alembic_live.commands.plan.estimates.sizes import Sizes
+from alembic_live.commands.plan.estimates.statistics_file import read_statistics, statistics_of
 from alembic_live.commands.plan.live_facts import LiveFacts, read_live_facts
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.rehearsal import Rehearsal, make_schema, rehearse
+from alembic_live.commands.plan.rehearsal.effects import RelationName
+from alembic_live.commands.plan.rehearsal.rehearsal import Rehearsal, make_schema, rehearse
 from alembic_live.commands.plan.replication import Replication, notes_on_standbys
-from alembic_live.commands.plan.report import as_text, heading
-from alembic_live.commands.plan.sizes import Sizes
-from alembic_live.commands.plan.statistics_file import read_statistics, statistics_of
+from alembic_live.commands.plan.reports.formats import add_formats, formatted
+from alembic_live.commands.plan.reports.report import as_text, heading
 from alembic_live.commands.plan.steps import Steps, steps_between, steps_since, steps_to
 from alembic_live.history.graph import describe_unknown, require_sound, unknown_revisions
 from alembic_live.history.irreversible import require_reversible

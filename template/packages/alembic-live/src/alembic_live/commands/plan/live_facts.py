@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from alembic_live.commands.plan.estimates.sizes import Sizes, read_sizes
 from alembic_live.commands.plan.publications import Publication, read_publications
 from alembic_live.commands.plan.replication import STANDBYS
-from alembic_live.commands.plan.sizes import Sizes, read_sizes
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.watchdog import limited
 from alembic_live.project import Project

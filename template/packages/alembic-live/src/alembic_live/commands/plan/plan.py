@@ -9,10 +9,10 @@ from pathlib import Path
 
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock, Loss
-from alembic_live.commands.plan.effects import RelationName, Work
-from alembic_live.commands.plan.estimates import DEFAULT, Seconds, Throughput
-from alembic_live.commands.plan.rehearsal import RehearsedRevision
-from alembic_live.commands.plan.sizes import Sizes
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Seconds, Throughput
+from alembic_live.commands.plan.estimates.sizes import Sizes
+from alembic_live.commands.plan.rehearsal.effects import RelationName, Work
+from alembic_live.commands.plan.rehearsal.rehearsal import RehearsedRevision
 from alembic_live.history.irreversible import why_irreversible
 from alembic_live.postgres.dump import Difference
 from alembic_live.postgres.schemas import PUBLIC

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.rehearsal.effects import RelationName
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from alembic_live.commands.plan.analysis import HeldLock
-from alembic_live.commands.plan.effects import LockMode, RelationName
-from alembic_live.commands.plan.inventory import COLUMN, TABLE, SchemaItem
 from alembic_live.commands.plan.publications import Publication
-from alembic_live.commands.plan.rehearsal import Rehearsal, RehearsedRevision
+from alembic_live.commands.plan.rehearsal.effects import LockMode, RelationName
+from alembic_live.commands.plan.rehearsal.inventory import COLUMN, TABLE, SchemaItem
+from alembic_live.commands.plan.rehearsal.rehearsal import Rehearsal, RehearsedRevision
 from alembic_live.printable import one_line
 from alembic_live.sql.quoting import identifier
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from alembic_live.commands.plan.effects import RelationName
-from alembic_live.commands.plan.sizes import Sizes, TableSize
+from alembic_live.commands.plan.estimates.sizes import Sizes, TableSize
+from alembic_live.commands.plan.rehearsal.effects import RelationName
 from alembic_live.errors import ConfigurationError
 from alembic_live.project import Project
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from alembic_live.commands.plan.analysis import HeldLock, Loss
-from alembic_live.commands.plan.effects import TakenLock, Work
-from alembic_live.commands.plan.estimates import Seconds
+from alembic_live.commands.plan.estimates.estimates import Seconds
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.report import is_shown
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import TakenLock, Work
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
+from alembic_live.commands.plan.reports.report import is_shown
 from alembic_live.history.graph import title_of
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted

@@ -10,10 +10,10 @@ from secrets import token_hex
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from alembic_live.commands.plan.effects import RelationName, WorkKind
-from alembic_live.commands.plan.estimates import DEFAULT, Rate, Rates, Throughput
-from alembic_live.commands.plan.generated_rows import GeneratedTable, copy_table
-from alembic_live.commands.plan.sizes import Sizes, TableSize
+from alembic_live.commands.plan.estimates.estimates import DEFAULT, Rate, Rates, Throughput
+from alembic_live.commands.plan.estimates.generated_rows import GeneratedTable, copy_table
+from alembic_live.commands.plan.estimates.sizes import Sizes, TableSize
+from alembic_live.commands.plan.rehearsal.effects import RelationName, WorkKind
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.postgres.explanations import reason_of
 from alembic_live.printable import one_line

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from alembic_live.commands.plan.effects import BTREE, RelationName, Work, WorkKind
-from alembic_live.commands.plan.sizes import Sizes, TableSize
+from alembic_live.commands.plan.estimates.sizes import Sizes, TableSize
+from alembic_live.commands.plan.rehearsal.effects import BTREE, RelationName, Work, WorkKind
 
 _MB = 1_000_000
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic_live.commands.plan.effects import RelationName
+from alembic_live.commands.plan.rehearsal.effects import RelationName
 from alembic_live.postgres.candidates import EXAMPLE, Candidates, filled
 from alembic_live.postgres.connection import execute_verbatim
 from alembic_live.sql.quoting import identifier, literal

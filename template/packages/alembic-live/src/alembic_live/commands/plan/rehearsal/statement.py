@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from alembic_live.commands.plan.effects import RelationName, TakenLock, Work
+from alembic_live.commands.plan.rehearsal.effects import RelationName, TakenLock, Work
 
 
 @dataclass(slots=True)

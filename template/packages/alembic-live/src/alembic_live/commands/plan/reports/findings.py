@@ -7,9 +7,9 @@ from alembic_live.commands.lint.findings import ERROR, NOTE, WARNING, Finding
 from alembic_live.commands.lint.source import function_in
 from alembic_live.commands.plan.analysis import HeldLock, Loss
 from alembic_live.commands.plan.budget import FAILS
-from alembic_live.commands.plan.effects import LockMode
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.report import describe_lock, describe_loss
+from alembic_live.commands.plan.rehearsal.effects import LockMode
+from alembic_live.commands.plan.reports.report import describe_lock, describe_loss
 from alembic_live.project import Project
 from alembic_live.sql.redaction import redacted
 

@@ -10,17 +10,17 @@ from sqlalchemy import Connection, event
 
 from alembic_live.address import Address
 from alembic_live.commands.lint.revision_sql import OPERATIONS
-from alembic_live.commands.plan.concurrent import Watch
-from alembic_live.commands.plan.effects import LockMode
-from alembic_live.commands.plan.observation import (
+from alembic_live.commands.plan.rehearsal.concurrent import Watch
+from alembic_live.commands.plan.rehearsal.effects import LockMode
+from alembic_live.commands.plan.rehearsal.observation import (
     COUNT_FROM_ZERO,
     EVERYTHING,
     TOUCHED,
     Change,
     Observed,
 )
-from alembic_live.commands.plan.row_changes import add_row_changes
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.row_changes import add_row_changes
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.operations.sql import run_sql
 from alembic_live.postgres.connection import is_autocommit, is_in_transaction, listening

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from alembic_live.commands.lint.findings import Finding
 from alembic_live.commands.plan.analysis import HeldLock
 from alembic_live.commands.plan.budget import FAILS
-from alembic_live.commands.plan.escaping import code, comment, fenced, prose
-from alembic_live.commands.plan.findings import failed_step, failure_of
 from alembic_live.commands.plan.plan import Plan
-from alembic_live.commands.plan.report import (
+from alembic_live.commands.plan.reports.escaping import code, comment, fenced, prose
+from alembic_live.commands.plan.reports.findings import failed_step, failure_of
+from alembic_live.commands.plan.reports.report import (
     describe_duration,
     describe_locked,
     describe_loss,
     heading,
 )
-from alembic_live.commands.plan.way_back import way_back
+from alembic_live.commands.plan.reports.way_back import way_back
 from alembic_live.history.git import folder_in_repository
 from alembic_live.history.graph import title_of
 from alembic_live.project import Project

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from alembic_live.commands.plan.effects import (
+from alembic_live.commands.plan.rehearsal.effects import (
     BTREE,
     LockMode,
     RelationName,

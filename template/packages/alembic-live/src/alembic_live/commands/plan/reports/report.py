@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from alembic_live.commands.plan.analysis import HeldLock, Loss
-from alembic_live.commands.plan.effects import RelationName, Work, WorkKind
 from alembic_live.commands.plan.plan import Plan, Step
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import RelationName, Work, WorkKind
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.history.graph import title_of
 from alembic_live.printable import one_line
 from alembic_live.project import Project

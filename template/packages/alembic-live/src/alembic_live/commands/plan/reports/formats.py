@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace
 
 from alembic_live.commands.lint.findings import annotations
 from alembic_live.commands.lint.sarif import as_sarif
-from alembic_live.commands.plan.document import as_object
-from alembic_live.commands.plan.findings import findings_of
-from alembic_live.commands.plan.markdown import as_markdown
 from alembic_live.commands.plan.plan import Plan
+from alembic_live.commands.plan.reports.document import as_object
+from alembic_live.commands.plan.reports.findings import findings_of
+from alembic_live.commands.plan.reports.markdown import as_markdown
 from alembic_live.printable import as_json
 from alembic_live.project import Project
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alembic_live.commands.plan.effects import LockMode, RelationName, Work, WorkKind
-from alembic_live.commands.plan.observation import Observed
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import LockMode, RelationName, Work, WorkKind
+from alembic_live.commands.plan.rehearsal.observation import Observed
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 
 # What a node of a plan has if a condition chooses its rows.
 CONDITIONS = frozenset(

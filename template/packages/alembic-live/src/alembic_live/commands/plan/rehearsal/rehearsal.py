@@ -11,12 +11,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from alembic_live.address import Address
-from alembic_live.commands.plan.effects import RelationName
-from alembic_live.commands.plan.inventory import Inventory, SchemaChange
-from alembic_live.commands.plan.observation import Observed
-from alembic_live.commands.plan.recorder import Recorder
-from alembic_live.commands.plan.schema_copy import copy_schema
-from alembic_live.commands.plan.statement import RehearsedStatement
+from alembic_live.commands.plan.rehearsal.effects import RelationName
+from alembic_live.commands.plan.rehearsal.inventory import Inventory, SchemaChange
+from alembic_live.commands.plan.rehearsal.observation import Observed
+from alembic_live.commands.plan.rehearsal.recorder import Recorder
+from alembic_live.commands.plan.rehearsal.schema_copy import copy_schema
+from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.commands.plan.steps import Steps
 from alembic_live.postgres.connection import make_engine, with_connection
 from alembic_live.postgres.dump import (
