@@ -23,6 +23,10 @@ WAITING = (
     "WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 NOTE = {"title": "Groceries"}
+CHECKED_AT_COMMIT = (
+    "ALTER TABLE notes ADD CONSTRAINT same_title UNIQUE (title) DEFERRABLE INITIALLY DEFERRED"
+)
+CONFLICT = "The change violates same_title."
 
 
 @dataclass
@@ -92,6 +96,9 @@ def test_it_serves_migrates_if_told_and_logs_each_request(
         for path in ("/notes/1", "/api/notes/1"):  # a proxy removes the root path, or keeps it
             assert service.client.get(path).json() == created.json()
         assert '"/api/openapi.json"' in service.client.get("/docs").text.replace("'", '"')
+        database.query(CHECKED_AT_COMMIT)
+        refused = service.client.post("/notes", json=NOTE)
+        assert (refused.status_code, refused.json()) == (409, {"detail": CONFLICT})
         database.query("ALTER TABLE notes RENAME TO gone")
         failed = service.client.get("/notes")
         assert (failed.status_code, failed.json()) == (500, {"detail": "Internal server error"})
