@@ -256,6 +256,15 @@ def test_partitions_are_summed_up(project: Project, database: Database) -> None:
     assert "logs_2" not in text
 
 
+def test_a_renamed_table_keeps_its_size(project: Project) -> None:
+    revise(project, "aaaa", 'op.rename_table("notes", "entries")')
+    revise(project, "bbbb", 'op.create_index("i", "entries", ["body"])', follows="aaaa")
+    first, second = planned(project)["steps"]
+    assert [(lock["table"], lock["rows"]) for lock in first["locks"]] == [("notes", 1000)]
+    assert [(lock["table"], lock["rows"]) for lock in second["locks"]] == [("entries", 1000)]
+    assert first["renames"] == [["table notes", "table entries"]]
+
+
 def test_what_runs_in_the_server_is_seen(project: Project, database: Database) -> None:
     database.query("CREATE TABLE owners (id int PRIMARY KEY)")
     revise(

@@ -203,7 +203,8 @@ class Observed:
 
     def locks_on(self, table: int, mode: LockMode) -> list[TakenLock]:
         """The locks of a mode on a table and its indexes."""
-        return [self._lock(each, mode) for each in self.relations.values() if each.table == table]
+        oids = [each.oid for each in self.relations.values() if each.table == table]
+        return [self._lock(oid, mode, {}) for oid in oids]
 
     def partitioned(self) -> dict[RelationName, RelationName]:
         """The topmost partitioned table of each partition."""
@@ -252,7 +253,7 @@ class Observed:
         change = Change(self._transaction)
         for oid, mode in taken.items():
             if self._is_shown(oid):
-                change.locks.append(self._lock(before.get(oid) or self.relations[oid], mode))
+                change.locks.append(self._lock(oid, mode, before))
         done: set[int] = set()  # tables whose rows the statement reads for a reason that is known
         self._add_files(change, before, scans, done)
         self._add_indexes(change, before, done)
@@ -321,15 +322,21 @@ class Observed:
                 built.add(index.table)
         done |= built
 
-    def _lock(self, relation: Relation, mode: LockMode) -> TakenLock:
-        parent = self.relations.get(relation.parent) if relation.parent else None
+    def _lock(self, oid: int, mode: LockMode, before: Before) -> TakenLock:
+        """A lock, with the names that the relations have before the statement."""
+
+        def named(oid: int) -> RelationName:
+            return (before.get(oid) or self.relations[oid]).full_name
+
+        relation = self.relations[oid]
+        parent = relation.parent if relation.parent in self.relations else None
         return TakenLock(
-            relation.full_name,
+            named(oid),
             mode,
             relation.kind,
-            self._name(relation.table),
-            parent.full_name if parent else None,
-            is_new=relation.oid not in self.old,
+            named(relation.table),
+            named(parent) if parent else None,
+            is_new=oid not in self.old,
         )
 
     def _compared(self, found: dict[str, Any]) -> list[ObservedKey]:
