@@ -91,7 +91,7 @@ def test_changes_are_written_without_downtime_and_with_its_own_names(
     assert "legacy_things" not in written
     assert "of_others" not in written
     assert "2 new revisions" in store.db("lint").stdout
-    assert "CREATE INDEX CONCURRENTLY" in store.db("plan").stdout
+    assert "CREATE INDEX CONCURRENTLY" in store.db("plan", "--verbose").stdout
     store.alembic("upgrade", "head")
     store.alembic("check")
     store.db("drift")
@@ -171,6 +171,6 @@ def test_the_gates_take_the_database_of_the_tests(new_store: NewStore, database:
     store = new_store()
     for kind in ("url", "alembic.ini"):
         done = store.given(STORE_KIND=kind, STORE_DATABASE="").run("pytest", "--quiet", ok=False)
-        assert "7 passed" in done.stdout, said(done)
+        assert "8 passed" in done.stdout, said(done)
     left = database.query("SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{8}'")
     assert left == []

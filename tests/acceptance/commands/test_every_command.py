@@ -12,7 +12,7 @@ from rendered import Render
 DAY = [
     *("db start", "db status", "db migrate", "db current", "db doctor", "db lint"),
     "db revision --message another",
-    *("db plan", "db rebase", "db upgrade head", "db drift", "db check"),
+    *("db plan", "db statistics", "db rebase", "db upgrade head", "db drift", "db check"),
     *("db schema", "db graph", "db graph --history"),
     "git add --all",
     "git commit --quiet --message another",

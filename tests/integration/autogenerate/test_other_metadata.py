@@ -65,11 +65,11 @@ def test_models_on_another_metadata_are_named_and_then_migrated(new_project: New
     edit(invoices, named, "billing")
     edit(invoices, "import metadata", "import billing")
     project.alembic("revision", "--autogenerate", "-m", "invoices")
-    assert "CREATE TABLE billing.invoices" in said(project.db("plan"))
+    assert "CREATE TABLE billing.invoices" in said(project.db("plan", "--verbose"))
     project.alembic("upgrade", "head")
     assert "No new upgrade operations" in said(project.alembic("check"))
     project.db("drift")
     assert "invoices" in project.db("graph").stdout
-    assert "7 passed" in project.run("pytest", "tests/test_migrations.py").stdout
+    assert "8 passed" in project.run("pytest", "tests/test_migrations.py").stdout
     project.db("baseline", "--models", "--output", "tables.py")
     assert "class Invoices" in (project.path / "tables.py").read_text()

@@ -256,6 +256,53 @@ def test_partitions_are_summed_up(project: Project, database: Database) -> None:
     assert "logs_2" not in text
 
 
+SHARED = {
+    "a role": 'op.execute("CREATE ROLE planned")',
+    "a role, caught": (
+        'try:\n    op.execute("CREATE ROLE planned")\nexcept Exception:\n    pass\n'
+        'op.execute("SELECT 1")'
+    ),
+    "a setting of a database": "op.execute(\"ALTER DATABASE {name} SET work_mem = '5MB'\")",
+    "outside of a transaction": (
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute(\"ALTER SYSTEM SET work_mem = '5MB'\")"
+    ),
+    "a role outside of a transaction": (
+        'with op.get_context().autocommit_block():\n    op.execute(sa.text("CREATE ROLE planned"))'
+    ),
+}
+SERVER = """
+    SELECT ARRAY(SELECT rolname::text FROM pg_roles ORDER BY 1),
+        ARRAY(SELECT setconfig::text FROM pg_db_role_setting ORDER BY 1),
+        ARRAY(SELECT datname::text FROM pg_database WHERE datname ~ 'scratch' ORDER BY 1),
+        (SELECT count(*) FROM pg_file_settings WHERE name = 'work_mem')
+"""
+
+
+def test_the_server_is_left_as_it_is(project: Project, database: Database) -> None:
+    before = database.query(SERVER)
+    for name, up in SHARED.items():
+        revise(project, "aaaa", up.replace("{name}", database.name))
+        done = project.db("plan", "--verbose")
+        assert database.query(SERVER) == before, name
+        assert "A revision changes the server, and not just its database: " in done.stderr, name
+        assert "So the rehearsal is on a local server." in done.stderr, name
+    assert "CREATE ROLE planned" in done.stdout
+
+
+def test_what_the_driver_runs_by_itself_is_seen(project: Project) -> None:
+    up = (
+        "connection = op.get_bind().connection.driver_connection\n"
+        'connection.cursor().execute("CREATE TABLE unseen (id int); DROP TABLE notes")'
+    )
+    revise(project.given(DB_DRIVER_SYNC="psycopg"), "aaaa", up)
+    found = step(project.given(DB_DRIVER_SYNC="psycopg"))
+    assert locks(found) == {"unseen": "ACCESS EXCLUSIVE", "notes": "ACCESS EXCLUSIVE"}
+    assert [each["sql"] for each in found["statements"]] == [
+        "(through the connection of the driver)"
+    ]
+
+
 def test_a_renamed_table_keeps_its_size(project: Project) -> None:
     revise(project, "aaaa", 'op.rename_table("notes", "entries")')
     revise(project, "bbbb", 'op.create_index("i", "entries", ["body"])', follows="aaaa")

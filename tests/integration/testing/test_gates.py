@@ -44,7 +44,7 @@ def test_nothing_fails_after_the_newest_revision(project: Project) -> None:
     [first] = project.alembic("heads").stdout.split()[:1]
     settings = "[tool.pytest.ini_options]\n"
     edit(project.path / "pyproject.toml", settings, f'{settings}alembic_since = "{first}"\n')
-    assert "7 passed" in project.run("pytest", "tests/test_migrations.py").stdout
+    assert "8 passed" in project.run("pytest", "tests/test_migrations.py").stdout
 
 
 def test_a_model_without_a_revision_is_caught(project: Project) -> None:
@@ -66,7 +66,7 @@ def test_two_heads_are_caught(project: Project) -> None:
         project.alembic("revision", "-m", name, "--head", first, "--splice")
     assert "uv run alembic merge " in fails(project, "test_the_history_has_one_head")
     project.alembic("merge", "heads", "-m", "join them")
-    assert "7 passed" in project.run("pytest").stdout
+    assert "8 passed" in project.run("pytest").stdout
 
 
 def test_what_a_person_can_mend_is_said_in_a_sentence(project: Project) -> None:
@@ -92,7 +92,7 @@ def test_a_revision_without_a_way_back_needs_a_reason(project: Project) -> None:
         "    raise NotImplementedError('Rows were merged.')\n",
     )
     project.alembic("revision", "-m", "another")
-    assert "7 passed" in project.run("pytest").stdout
+    assert "8 passed" in project.run("pytest").stdout
     [path] = project.path.glob("migrations/versions/*_by_hand.py")
     edit(path, "('Rows were merged.')", "")
     assert "cannot be undone: its downgrade() raises an error without a reason" in fails(

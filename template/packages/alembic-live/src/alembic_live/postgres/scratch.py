@@ -46,7 +46,7 @@ OWN_DATABASES = text(
 
 @contextmanager
 def scratch_databases(
-    project: Project, *, on: Address | None = None
+    project: Project, *, on: Address | None = None, is_local: bool = False
 ) -> Iterator[Callable[[], Address]]:
     """A function that creates an empty database on each call. All are dropped at the end.
 
@@ -57,12 +57,13 @@ def scratch_databases(
     Args:
         project: the project.
         on: the server to use in any case.
+        is_local: whether to start a local server in any case. It gets the roles of the project's.
 
     Raises:
         CommandError: the local server does not start; the text says why.
     """
     prefix = f"{re.sub(r'[^a-z0-9_]', '_', project.name.lower())[:LONGEST]}{INFIX}"
-    place = nullcontext((on, None)) if on else _server(project)
+    place = nullcontext((on, None)) if on else _server(project, is_local=is_local)
     with place as (server, search_path), _without_progress():
         created: list[Address] = []
 
@@ -112,7 +113,7 @@ def _without_progress() -> Iterator[None]:
 
 
 @contextmanager
-def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
+def _server(project: Project, *, is_local: bool) -> Iterator[tuple[Address, str | None]]:
     """The address of the server, and the search path of its scratch databases."""
 
     def read(connection: Connection) -> tuple[Row[Any], str | None, list[str]]:
@@ -129,13 +130,14 @@ def _server(project: Project) -> Iterator[tuple[Address, str | None]]:
         reason = f'Role "{address.owner}" cannot create databases (CREATEDB)'
         if row.is_standby:
             reason = "The project's server is a standby"
-    if may_create:
+    if may_create and not is_local:
         yield address, search_path
         return
 
     from alembic_live.postgres.local.throwaway import throwaway_server
 
-    tell(f"{reason}. The scratch databases are on a local server.")
+    if not is_local:
+        tell(f"{reason}. The scratch databases are on a local server.")
     with throwaway_server() as local:
         databases.administer(local, lambda connection: _create_roles(connection, roles))
         yield local, search_path

@@ -18,6 +18,7 @@ _MAY_END = re.compile(rf"{_START}(?:COMMIT|END|ROLLBACK|ABORT|PREPARE)\b", re.IG
 _MAY_SET_TIMEOUT = re.compile(r"\bLOCK_TIMEOUT\b", re.IGNORECASE)
 _MAY_BE_CONCURRENT = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 _MAY_RUN_CODE = re.compile(rf"{_START}(?:CALL|DO)\b", re.IGNORECASE)
+_ANYTHING = re.compile("")
 _MAY_BE_SEVERAL = re.compile(r";\s*\S")
 
 
@@ -45,6 +46,22 @@ def is_concurrent(sql: str) -> bool:
 def may_commit_midway(sql: str) -> bool:
     """Whether a statement runs code that may commit, so that a failure can leave partial work."""
     return any(words[0] in ("CALL", "DO") for words in _statements(sql, _MAY_RUN_CODE))
+
+
+def stays_in_database(sql: str) -> bool:
+    """Whether statements that need no transaction concern this database alone, and not its server, as
+    CREATE DATABASE and ALTER SYSTEM do.
+    """
+    for words in _statements(sql, _ANYTHING):
+        match words:
+            case (
+                ["CREATE", "INDEX" | "UNIQUE", *_] | ["ALTER", "TABLE", *_] | ["DROP", "INDEX", *_]
+            ):
+                continue
+            case ["CLUSTER" | "REINDEX" | "VACUUM", *_]:
+                continue
+        return False
+    return True
 
 
 def finalizing_statement(sql: str) -> str | None:

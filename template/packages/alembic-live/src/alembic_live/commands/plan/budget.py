@@ -22,7 +22,6 @@ from alembic_live.printable import one_line
 from alembic_live.project import Project
 
 READS, WRITES, REWRITE = "max_blocking_reads", "max_blocking_writes", "allow_rewrite"
-OPTIONS = (READS, WRITES, REWRITE)
 FAILS = "fails"  # the rule of a revision that fails
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)")

@@ -52,8 +52,9 @@ class Replication:
         for item in schema.dropped:
             yield from self._on_drop(item)
         for item in schema.made:
-            if item.identity.kind == TABLE and item.type == "logged":
-                yield from self._on_new_table(self._relations[item.key.oid].full_name)
+            relation = self._relations.get(item.key.oid)
+            if item.identity.kind == TABLE and item.type == "logged" and relation:
+                yield from self._on_new_table(relation.full_name)
             elif item.identity.kind == COLUMN:
                 yield from self._on_new_column(item)
         for table in sorted(after - before):

@@ -50,6 +50,15 @@ SELECT json_build_object(
 )::text
 """
 
+# The catalogs of what belongs to the whole server. pg_shdepend is left out: each table is in it.
+SHARED = ", ".join(
+    f"'{name}'::regclass"
+    for name in (
+        *("pg_authid", "pg_auth_members", "pg_database", "pg_db_role_setting", "pg_tablespace"),
+        *("pg_parameter_acl", "pg_replication_origin", "pg_shdescription", "pg_subscription"),
+    )
+)
+
 # A transaction has locked what it has touched.
 TOUCHED = f"""
 WITH held AS (
@@ -62,6 +71,9 @@ WITH held AS (
 )
 SELECT json_build_object(
     'transaction', (SELECT max(number) FROM held),
+    'shared', EXISTS (SELECT FROM pg_locks l
+        WHERE l.pid = pg_backend_pid() AND l.database = 0 AND l.mode = 'RowExclusiveLock'
+            AND l.relation IN ({SHARED})),
     'locks', (SELECT coalesce(json_agg(json_build_array(oid::bigint, modes,
         pg_stat_get_xact_numscans(oid))), '[]') FROM held),
     'relations', (SELECT coalesce(json_agg({_RELATION}), '[]') FROM {_FROM}
@@ -110,12 +122,14 @@ class Change:
         locks: those that it has taken or made stronger.
         works: work that grows with the tables.
         emptied: tables that it has truncated.
+        is_shared: whether it has changed what belongs to the whole server, such as a role.
     """
 
     transaction: str = ""
     locks: list[TakenLock] = field(default_factory=list)
     works: list[Work] = field(default_factory=list)
     emptied: list[RelationName] = field(default_factory=list)
+    is_shared: bool = False
 
 
 class Observed:
@@ -160,7 +174,9 @@ class Observed:
             if number > self._scans.get(oid, 0) and oid in self.relations:
                 scans[oid] = number - self._scans.get(oid, 0)
             self._scans[oid] = number
-        return self._change(before, taken, scans, self._compared(found))
+        change = self._change(before, taken, scans, self._compared(found))
+        change.is_shared = found["shared"]
+        return change
 
     def change_outside(self, everything: str, seen: Mapping[int, LockMode]) -> Change:
         """What a statement outside of a transaction has done.

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, event
 
 from alembic_live.address import Address
@@ -25,9 +26,23 @@ from alembic_live.internals.sqlalchemy import driver_error
 from alembic_live.operations.sql import run_sql
 from alembic_live.postgres.connection import is_autocommit, is_in_transaction, listening
 from alembic_live.postgres.explanations import sqlstate
+from alembic_live.printable import one_line
+from alembic_live.sql.redaction import redacted
+from alembic_live.sql.statement_kinds import stays_in_database
 
 # "cannot run inside a transaction block", and COMMIT in a procedure
 NEEDS_NO_TRANSACTION = ("25001", "2D000")
+
+
+UNSEEN = "(through the connection of the driver)"
+
+
+class ServerChangeError(CommandError):
+    """A statement changes what belongs to the whole server, such as a role. It is rolled back."""
+
+    def __init__(self, sql: str) -> None:
+        shown = one_line(" ".join(redacted(sql).split()), 80)
+        super().__init__(f"A revision changes the server, and not just its database: {shown}.")
 
 
 class Recorder:
@@ -35,15 +50,32 @@ class Recorder:
 
     Attributes:
         observed: the relations of the database.
+        server_change: why a statement was refused, if one was.
         statements: those of the revision in progress.
     """
 
-    def __init__(self, connection: Connection, database: Address, ignored: list[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        database: Address,
+        ignored: list[str],
+        *,
+        may_change_server: bool = False,
+    ) -> None:
+        """
+        Args:
+            connection: a connection to the scratch database, without a transaction.
+            database: its address.
+            ignored: the names of tables that no report mentions.
+            may_change_server: whether the server is there for the rehearsal alone.
+        """
         self.statements: list[RehearsedStatement] = []
         self._connection = connection
         self._database = database
         self._is_fresh = True  # whether the transaction in progress has executed nothing
         self._outside = 0
+        self._may_change_server = may_change_server
+        self.server_change: ServerChangeError | None = None
         self._seen: set[tuple[str, str]] = set()
         with connection.begin():
             self.observed = Observed(self.ask(EVERYTHING), ignored)
@@ -117,12 +149,25 @@ class Recorder:
             row = cursor.fetchone()
             return row[0] if row else None
 
+    def finish(self) -> list[RehearsedStatement]:
+        """The statements of the revision in progress, before its commit. What the revision has done
+        without SQLAlchemy is one more.
+        """
+        change = self.observed.change(self.ask(TOUCHED))
+        if change.locks or change.works or change.emptied:
+            self.statements.append(self._statement(UNSEEN, None, 1, False, change))
+        finished, self.statements = self.statements, []
+        return finished
+
     def _run(self, command: str) -> None:
         with closing(self._connection.connection.cursor()) as cursor:
             cursor.execute(command)
 
     def _observe(self, sql: str, parameters: Any, line: int, is_safe: bool) -> None:
         change = self.observed.change(self.ask(TOUCHED))
+        if change.is_shared and not self._may_change_server:
+            self._connection.connection.rollback()  # the revision may catch the error
+            self._refuse(sql)
         if (change.transaction, sql) in self._seen and not (change.locks or change.works):
             return  # a loop
         self._seen.add((change.transaction, sql))
@@ -130,6 +175,10 @@ class Recorder:
         if not any(lock.mode > LockMode.ROW_EXCLUSIVE for lock in change.locks):
             add_row_changes(statement, self._explain(sql, parameters), self.observed)
         self.statements.append(statement)
+
+    def _refuse(self, sql: str) -> None:
+        self.server_change = ServerChangeError(sql)
+        raise self.server_change
 
     def _statement(
         self, sql: str, parameters: Any, line: int, is_safe: bool, change: Change
@@ -161,7 +210,12 @@ class Recorder:
     def _execute_outside(
         self, cursor: Any, sql: str, parameters: Any, line: int, is_safe: bool
     ) -> None:
-        """Execute a statement of an autocommit_block in a transaction, which shows what it does. If Postgres refuses that, watch it from another session."""
+        """Execute a statement of an autocommit_block in a transaction, which shows what it does. If
+        Postgres refuses that, watch it from another session.
+
+        Raises:
+            ServerChangeError: it changes the server.
+        """
         arguments = (sql, *([parameters] if parameters else []))
         self._run("BEGIN")
         try:
@@ -175,6 +229,8 @@ class Recorder:
         else:
             self._run("COMMIT")
             return
+        if not (self._may_change_server or stays_in_database(sql)):
+            self._refuse(sql)
         pid = self.ask("SELECT pg_backend_pid()")
         watch = Watch(self._database, pid)
         with watch.watching():

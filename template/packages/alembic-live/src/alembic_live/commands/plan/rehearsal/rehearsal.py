@@ -14,7 +14,7 @@ from alembic_live.address import Address
 from alembic_live.commands.plan.rehearsal.effects import RelationName
 from alembic_live.commands.plan.rehearsal.inventory import Inventory, SchemaChange
 from alembic_live.commands.plan.rehearsal.observation import Observed
-from alembic_live.commands.plan.rehearsal.recorder import Recorder
+from alembic_live.commands.plan.rehearsal.recorder import Recorder, ServerChangeError
 from alembic_live.commands.plan.rehearsal.schema_copy import copy_schema
 from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.commands.plan.steps import Steps
@@ -31,7 +31,7 @@ from alembic_live.printable import one_line
 from alembic_live.project import Project
 from alembic_live.runtime.configuration import configuration_at
 from alembic_live.runtime.program import replay, run_command
-from alembic_live.terminal import bar, clear_progress, show_progress
+from alembic_live.terminal import bar, clear_progress, show_progress, tell
 
 # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
 WITHOUT_IDENTITY = """
@@ -101,7 +101,18 @@ def rehearse(
     Raises:
         CommandError: there is no scratch database, or it cannot get the schema.
     """
-    with scratch_databases(project) as make:
+    try:
+        return _rehearse(project, steps, live, compares=compares, is_local=False)
+    except ServerChangeError as error:
+        clear_progress()
+        tell(f"{error} So the rehearsal is on a local server.")
+        return _rehearse(project, steps, live, compares=compares, is_local=True)
+
+
+def _rehearse(
+    project: Project, steps: Steps, live: Address | None, *, compares: bool, is_local: bool
+) -> Rehearsal:
+    with scratch_databases(project, is_local=is_local) as make:
         scratch = make()
         table = configuration_at(project, scratch).version_table.name
         make_schema(project, scratch, steps, live)
@@ -112,7 +123,12 @@ def rehearse(
         engine = make_engine(scratch)
         rehearsal = with_connection(
             engine,
-            lambda connection: _run(project, connection, scratch, steps, [table, PROGRESS]),
+            lambda connection: _run(
+                project,
+                Recorder(connection, scratch, [table, PROGRESS], may_change_server=is_local),
+                connection,
+                steps,
+            ),
         )
         if compares:
             after = comparable(read_schema(scratch, version_table=table))
@@ -137,14 +153,7 @@ def make_schema(project: Project, scratch: Address, steps: Steps, live: Address 
         copy_schema(live, scratch, table)
 
 
-def _run(
-    project: Project,
-    connection: Connection,
-    scratch: Address,
-    steps: Steps,
-    ignored: list[str],
-) -> Rehearsal:
-    recorder = Recorder(connection, scratch, ignored)
+def _run(project: Project, recorder: Recorder, connection: Connection, steps: Steps) -> Rehearsal:
     with connection.begin():
         inventory = Inventory(recorder.ask)
         without_identity = _without_identity(recorder)
@@ -152,7 +161,7 @@ def _run(
     files = {_source_of(each): each for each in steps.revisions}
 
     def applied(**_arguments: object) -> None:
-        statements, recorder.statements = recorder.statements, []
+        statements = recorder.finish()
         revision = steps.revisions[len(done)]
         changed = inventory.change()
         without = _without_identity(recorder)
@@ -170,6 +179,8 @@ def _run(
             failure = f"{path}:{line}: {type(error).__name__}: {one_line(str(error))}"
             if isinstance(error, CommandError):
                 failure = str(error)
+    if recorder.server_change:
+        raise recorder.server_change
     rest = steps.revisions[len(done) :]
     for revision in rest[:1]:
         done.append(
