@@ -206,4 +206,4 @@ def test_vectors_and_their_indexes_are_written_once_and_filled_with_rows(
     project.alembic("revision", "--autogenerate", "-m", "vectors")
     project.alembic("upgrade", "head")
     assert "No new upgrade operations" in said(project.alembic("check"))
-    assert "7 passed" in project.run("pytest", "tests/test_migrations.py").stdout
+    assert "8 passed" in project.run("pytest", "tests/test_migrations.py").stdout

@@ -54,7 +54,7 @@ def test_a_server_of_the_environment_is_used_and_left_as_it_was(
     project = new_project()
     databases = "SELECT datname FROM pg_database ORDER BY 1"
     before = database.query(databases)
-    assert "7 passed" in project.run("pytest", "-n", "2").stdout
+    assert "8 passed" in project.run("pytest", "-n", "2").stdout
     assert database.query(databases) == before
     assert database.query("SELECT 1 FROM pg_class WHERE relname = 'notes'") == []
     nobody_there = project.given(DB_PORT="1").run("pytest", ok=False)
@@ -151,7 +151,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
     run.communicate()
     [left] = servers_of(run)
     (project.path / "tests" / "test_slow.py").unlink()
-    assert "7 passed" in project.run("pytest").stdout
+    assert "8 passed" in project.run("pytest").stdout
     left.wait(timeout=20)
     assert servers_of(run) == []
 
@@ -160,7 +160,7 @@ def test_what_a_killed_run_leaves_behind_is_swept_up_by_the_next(project: Projec
 def test_two_runs_at_once_leave_each_other_alone(project: Project) -> None:
     runs = [project.begin("pytest") for _ in range(2)]
     outputs = [run.communicate()[0] for run in runs]
-    assert ["7 passed" in output for output in outputs] == [True, True], outputs
+    assert ["8 passed" in output for output in outputs] == [True, True], outputs
     assert [servers_of(run) for run in runs] == [[], []]
 
 
