@@ -23,6 +23,7 @@ FIRST_OID = 16384  # FirstNormalObjectId: smaller ones are those of initdb
 VIEW_WITH_ROWS = "m"
 WITH_ROWS = ("r", "p", VIEW_WITH_ROWS, "f")
 INDEX = "i"
+SEQUENCE = "S"
 
 _RELATION = """
     json_build_object('oid', c.oid::bigint, 'schema', n.nspname, 'name', c.relname,
@@ -219,7 +220,11 @@ class Observed:
 
     def locks_on(self, table: int, mode: LockMode) -> list[TakenLock]:
         """The locks of a mode on a table and its indexes."""
-        oids = [each.oid for each in self.relations.values() if each.table == table]
+        oids = [
+            each.oid
+            for each in self.relations.values()
+            if each.table == table and each.kind != SEQUENCE
+        ]
         return [self._lock(oid, mode, {}) for oid in oids]
 
     def partitioned(self) -> dict[RelationName, RelationName]:
