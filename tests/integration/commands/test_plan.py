@@ -290,6 +290,30 @@ def test_the_server_is_left_as_it_is(project: Project, database: Database) -> No
     assert "CREATE ROLE planned" in done.stdout
 
 
+def test_so_it_is_by_what_the_driver_runs(project: Project, database: Database) -> None:
+    project = project.given(DB_DRIVER_SYNC="psycopg")
+    before = database.query(SERVER)
+    up = 'op.get_bind().connection.driver_connection.cursor().execute("CREATE ROLE planned")'
+    revise(project, "aaaa", up)
+    assert "So the rehearsal is on a local server." in project.db("plan").stderr
+    assert database.query(SERVER) == before
+
+
+def test_what_is_built_again_or_is_the_library_s_is_no_new_object(project: Project) -> None:
+    revise(
+        project,
+        "aaaa",
+        "with op.get_context().autocommit_block():\n"
+        '    op.execute("REINDEX TABLE CONCURRENTLY notes")\n'
+        'operations.update_in_batches("notes", "body = title", where="body = \'\'")',
+    )
+    found = step(project)
+    assert (found["makes"], found["drops"]) == ([], [])
+    assert {each["work"] for lock in found["locks"] for each in lock["during"]} == {
+        "builds an index of"
+    }
+
+
 def test_what_the_driver_runs_by_itself_is_seen(project: Project) -> None:
     up = (
         "connection = op.get_bind().connection.driver_connection\n"

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from collections.abc import Collection
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -98,6 +99,39 @@ def _write(config: Config, revision: str, down: bool, script: ScriptDirectory | 
         script.run_env()
 
 
+class Origin(NamedTuple):
+    """Where a statement comes from.
+
+    Attributes:
+        line: of the revision's file; None if no revision is in progress.
+        is_safe: whether an operation of `alembic_live.operations` emits it.
+        frames: those from the statement up to the revision.
+    """
+
+    line: int | None
+    is_safe: bool
+    frames: list[FrameType]
+
+
+def origin_of(frame: FrameType | None, files: Collection[str]) -> Origin:
+    """Where the statement comes from that a frame emits.
+
+    Args:
+        frame: the innermost one.
+        files: the files of revisions.
+    """
+    frames, is_safe = [], False
+    while frame:
+        frames.append(frame)
+        code = frame.f_code
+        if code.co_filename in files:
+            return Origin(frame.f_lineno, is_safe, frames)
+        is_verbatim = code is run_sql.__code__  # it runs any SQL
+        is_safe |= code.co_filename.startswith(OPERATIONS) and not is_verbatim
+        frame = frame.f_back
+    return Origin(None, False, frames)
+
+
 class _Recorder(StringIO):
     """An output buffer that records the line of the revision that emits each statement."""
 
@@ -107,16 +141,8 @@ class _Recorder(StringIO):
         self.statements: list[RevisionStatement] = []
 
     def write(self, text: str) -> int:
-        line, is_safe, types = None, False, None
-        frame: FrameType | None = sys._getframe(1)
-        while frame and line is None:
-            is_verbatim = frame.f_code is run_sql.__code__  # it runs any SQL
-            if frame.f_code.co_filename == self.path:
-                line = frame.f_lineno
-            is_safe |= frame.f_code.co_filename.startswith(OPERATIONS) and not is_verbatim
-            types = types or altered_type(frame)
-            frame = frame.f_back
+        line, is_safe, frames = origin_of(sys._getframe(1), (self.path,))
+        types = next(filter(None, map(altered_type, frames)), None)
         if not all(token.is_blank for token in tokens(text)):  # Alembic writes comments too
-            is_safe &= line is not None
             self.statements.append(RevisionStatement(text.strip(), line, is_safe, types))
         return len(text)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from alembic_live.alembic_ini import INI, SECTION, option_in
+from alembic_live.commands.lint import rows
 from alembic_live.commands.lint.findings import Finding
+from alembic_live.commands.lint.squawk import REMEDIES, SEPARATE
 from alembic_live.commands.plan.analysis import HeldLock
 from alembic_live.commands.plan.plan import Plan, Step
 from alembic_live.commands.plan.rehearsal.effects import Work, WorkKind
@@ -30,14 +32,13 @@ _BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False,
 
 OPERATIONS = "from alembic_live.operations"
 SAFE_FORMS = {
-    WorkKind.BUILDS: f"create_index_concurrently(…) {OPERATIONS}, in a separate revision",
+    WorkKind.BUILDS: REMEDIES["require-concurrent-index-creation"],
     WorkKind.READS: "create_check_constraint_concurrently(…) or set_not_null_concurrently(…) "
-    f"{OPERATIONS}, in a separate revision",
-    WorkKind.COMPARES: f"create_foreign_key_concurrently(…) {OPERATIONS}, in a separate revision",
+    f"{SEPARATE}",
+    WorkKind.COMPARES: REMEDIES["adding-foreign-key-constraint"],
     WorkKind.REWRITES: "add a column, let the service write both, copy the rows with "
     f"update_in_batches(…) {OPERATIONS}, read the new column, and drop the old one",
-    WorkKind.CHANGES: f"update_in_batches(…) or delete_in_batches(…) {OPERATIONS}, in a separate "
-    "revision",
+    WorkKind.CHANGES: rows.REMEDY,
     WorkKind.FILLS: "REFRESH MATERIALIZED VIEW CONCURRENTLY, after a unique index on the view",
 }
 

@@ -136,15 +136,26 @@ def make_plan(
         require_reversible(steps.revisions)
     if not steps.revisions:
         return Plan(str(live) if live else None, steps.current, steps.is_downgrade)
+    # What is wrong in a file is said before the work.
+    budget, facts = Budget.of(project), _facts(project, live, statistics)
     rehearsal = rehearse(project, steps, live=live, compares=compares)
-    sizes = read_statistics(statistics) if statistics else statistics_of(project)
-    facts = read_live_facts(project) if live else LiveFacts(sizes or {})
-    if statistics and sizes:
-        facts.sizes = sizes
     throughput = DEFAULT
     if calibrates:
         throughput = _calibrated(project, steps, live, rehearsal, facts.sizes)
-    return _plan(project, str(live) if live else None, steps, rehearsal, facts, throughput)
+    plan = _plan(project, str(live) if live else None, steps, rehearsal, facts, throughput)
+    beyond = list(budget.findings(plan))
+    for step in plan.steps:
+        own = [each for each in beyond if step.has(each) and each.rule != FAILS]
+        step.findings.extend(own)
+    return replace(plan, beyond_limits=beyond)
+
+
+def _facts(project: Project, live: Address | None, statistics: Path | None) -> LiveFacts:
+    """The facts about the live database, with the sizes of a file if one is given or needed."""
+    if statistics is not None:
+        sizes = read_statistics(statistics)
+        return replace(read_live_facts(project), sizes=sizes) if live else LiveFacts(sizes)
+    return read_live_facts(project) if live else LiveFacts(statistics_of(project) or {})
 
 
 def _plan(
@@ -179,11 +190,7 @@ def _plan(
         step = Step(rehearsed, locks, losses, notes)
         step.findings.extend(filter(step.has, findings))
         plan.steps.append(step)
-    beyond = list(Budget.of(project).findings(plan))
-    for step in plan.steps:
-        own = [each for each in beyond if step.has(each) and each.rule != FAILS]
-        step.findings.extend(own)
-    return replace(plan, not_linted=not_linted, beyond_limits=beyond)
+    return replace(plan, not_linted=not_linted)
 
 
 def _calibrated(

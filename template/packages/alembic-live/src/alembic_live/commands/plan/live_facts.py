@@ -25,8 +25,8 @@ def read_live_facts(project: Project) -> LiveFacts:
     """Read them in a transaction that is read-only."""
 
     def read(connection: Connection) -> LiveFacts:
-        sizes = read_sizes(connection)
         with limited(connection):
+            sizes = read_sizes(connection)
             standbys = connection.exec_driver_sql(STANDBYS).scalar_one()
             return LiveFacts(sizes, read_publications(connection), standbys)
 

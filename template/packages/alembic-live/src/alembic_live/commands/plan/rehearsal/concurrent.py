@@ -23,15 +23,15 @@ LONGEST = 60  # seconds. Then nobody holds the statement up any more.
 
 TABLES = text(
     f"""
-SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid >= {FIRST_OID} AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-    AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT')
-"""
+    SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid >= {FIRST_OID} AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+        AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT')
+    """
 )
 HELD = text(
     f"""
-    SELECT l.relation::bigint AS oid, l.mode, l.granted FROM pg_locks l
+    SELECT l.relation::bigint AS oid, l.mode FROM pg_locks l
     WHERE l.pid = :pid AND l.locktype = 'relation' AND l.relation >= {FIRST_OID}
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
     """
@@ -106,8 +106,7 @@ class Watch:
 
 
 def _hold(connection: Connection, tables: str | None) -> None:
-    """Take a snapshot, and ACCESS SHARE on the tables, unless another session keeps one
-    from it."""
+    """Take a snapshot, and ACCESS SHARE on the tables if none of them is locked."""
     connection.exec_driver_sql("SELECT 1")
     if tables:
         with suppress(DBAPIError), connection.begin_nested():

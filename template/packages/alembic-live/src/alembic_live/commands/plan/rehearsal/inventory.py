@@ -1,7 +1,7 @@
 """The schema objects of a database, and which of them a revision makes, renames and drops."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -63,6 +63,7 @@ FROM json_to_recordset('{objects}') AS o (catalog oid, oid oid, number int)
 """
 
 TABLE, COLUMN, LABEL, SCHEMA = "table", "table column", "enum value", "schema"
+INDEX = "index"
 
 
 class ObjectAddress(NamedTuple):
@@ -140,10 +141,12 @@ class Inventory:
 
     Args:
         ask: the value of a query.
+        ignored: the names of tables that no report mentions.
     """
 
-    def __init__(self, ask: Callable[[str], Any]) -> None:
+    def __init__(self, ask: Callable[[str], Any], ignored: Collection[str] = ()) -> None:
         self._ask = ask
+        self._ignored = frozenset(ignored)
         self._parts = self._read()
         self._identities = self._identify(self._parts)
         self._old = frozenset(self._parts)
@@ -166,13 +169,22 @@ class Inventory:
         def after_it(key: ObjectAddress) -> SchemaItem:
             return self._item(key, self._identities, after)
 
+        added = [after_it(key) for key in made if after[key].whole not in new]
+        removed = [before_it(key) for key in dropped if before[key].whole not in gone]
+        # REINDEX … CONCURRENTLY replaces an index by a new one of the same name.
+        rebuilt = {each.identity for each in added if each.identity.kind == INDEX}
+        rebuilt &= {each.identity for each in removed}
         return SchemaChange(
-            [after_it(key) for key in made if after[key].whole not in new],
-            [before_it(key) for key in dropped if before[key].whole not in gone],
+            [each for each in added if self._is_shown(each, rebuilt)],
+            [each for each in removed if self._is_shown(each, rebuilt)],
             [(before_it(key), after_it(key)) for key in renamed],
             [(before_it(key), after_it(key)) for key in retyped],
             self._lost_labels(_labels(before, known), _labels(after, self._identities)),
         )
+
+    def _is_shown(self, item: SchemaItem, rebuilt: Collection[Identity]) -> bool:
+        is_ignored = item.identity.kind == TABLE and item.name.partition(".")[2] in self._ignored
+        return item.identity not in rebuilt and not is_ignored
 
     def _item(
         self,

@@ -287,7 +287,8 @@ class Observed:
                 change.works.append(Work(WorkKind.COMPARES, table, other=other))
             done |= {key.table, key.other}
         for oid, mode in taken.items():  # REFRESH … CONCURRENTLY
-            if mode is LockMode.EXCLUSIVE and self.relations[oid].kind == VIEW_WITH_ROWS:
+            relation = self.relations.get(oid)
+            if mode is LockMode.EXCLUSIVE and relation and relation.kind == VIEW_WITH_ROWS:
                 change.works.append(Work(WorkKind.FILLS, self._name(oid)))
                 done.add(oid)
         # A change of the schema uses an index only to read all rows by it.

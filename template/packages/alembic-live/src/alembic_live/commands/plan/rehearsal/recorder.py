@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
-from types import FrameType
 from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, event
 
 from alembic_live.address import Address
-from alembic_live.commands.lint.revision_sql import OPERATIONS
+from alembic_live.commands.lint.revision_sql import origin_of
 from alembic_live.commands.plan.rehearsal.concurrent import Watch
 from alembic_live.commands.plan.rehearsal.effects import LockMode
 from alembic_live.commands.plan.rehearsal.observation import (
@@ -23,7 +22,6 @@ from alembic_live.commands.plan.rehearsal.observation import (
 from alembic_live.commands.plan.rehearsal.row_changes import add_row_changes
 from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.internals.sqlalchemy import driver_error
-from alembic_live.operations.sql import run_sql
 from alembic_live.postgres.connection import is_autocommit, is_in_transaction, listening
 from alembic_live.postgres.explanations import sqlstate
 from alembic_live.printable import one_line
@@ -32,7 +30,6 @@ from alembic_live.sql.statement_kinds import stays_in_database
 
 # "cannot run inside a transaction block", and COMMIT in a procedure
 NEEDS_NO_TRANSACTION = ("25001", "2D000")
-
 
 UNSEEN = "(through the connection of the driver)"
 
@@ -152,8 +149,11 @@ class Recorder:
     def finish(self) -> list[RehearsedStatement]:
         """The statements of the revision in progress, before its commit. What the revision has done
         without SQLAlchemy is one more.
+
+        Raises:
+            ServerChangeError: it has changed the server.
         """
-        change = self.observed.change(self.ask(TOUCHED))
+        change = self._changed(UNSEEN)
         if change.locks or change.works or change.emptied:
             self.statements.append(self._statement(UNSEEN, None, 1, False, change))
         finished, self.statements = self.statements, []
@@ -164,10 +164,7 @@ class Recorder:
             cursor.execute(command)
 
     def _observe(self, sql: str, parameters: Any, line: int, is_safe: bool) -> None:
-        change = self.observed.change(self.ask(TOUCHED))
-        if change.is_shared and not self._may_change_server:
-            self._connection.connection.rollback()  # the revision may catch the error
-            self._refuse(sql)
+        change = self._changed(sql)
         if (change.transaction, sql) in self._seen and not (change.locks or change.works):
             return  # a loop
         self._seen.add((change.transaction, sql))
@@ -175,6 +172,18 @@ class Recorder:
         if not any(lock.mode > LockMode.ROW_EXCLUSIVE for lock in change.locks):
             add_row_changes(statement, self._explain(sql, parameters), self.observed)
         self.statements.append(statement)
+
+    def _changed(self, sql: str) -> Change:
+        """What the transaction has done since the last call.
+
+        Raises:
+            ServerChangeError: it has changed the server. It is rolled back.
+        """
+        change = self.observed.change(self.ask(TOUCHED))
+        if change.is_shared and not self._may_change_server:
+            self._connection.connection.rollback()  # the revision may catch the error
+            self._refuse(sql)
+        return change
 
     def _refuse(self, sql: str) -> None:
         self.server_change = ServerChangeError(sql)
@@ -247,12 +256,5 @@ def _place(files: Collection[str]) -> tuple[int, bool] | None:
     """The line of a revision that executes a statement, and whether one of the library's operations
     does it for the revision. None if neither is in progress.
     """
-    frame: FrameType | None = sys._getframe(1)
-    is_safe = False
-    while frame:
-        if frame.f_code.co_filename in files:
-            return frame.f_lineno, is_safe
-        is_verbatim = frame.f_code is run_sql.__code__  # it runs any SQL
-        is_safe |= frame.f_code.co_filename.startswith(OPERATIONS) and not is_verbatim
-        frame = frame.f_back
-    return None
+    origin = origin_of(sys._getframe(1), files)
+    return None if origin.line is None else (origin.line, origin.is_safe)

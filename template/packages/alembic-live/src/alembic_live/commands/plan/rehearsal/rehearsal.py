@@ -120,14 +120,15 @@ def _rehearse(
             stamped = list(steps.current) or "base"
             run_command(project, command.stamp, stamped, connection=make_engine(scratch))
         before = comparable(read_schema(scratch, version_table=table)) if compares else {}
-        engine = make_engine(scratch)
+        engine, ignored = make_engine(scratch), [table, PROGRESS]
         rehearsal = with_connection(
             engine,
             lambda connection: _run(
                 project,
-                Recorder(connection, scratch, [table, PROGRESS], may_change_server=is_local),
+                Recorder(connection, scratch, ignored, may_change_server=is_local),
                 connection,
                 steps,
+                ignored,
             ),
         )
         if compares:
@@ -153,9 +154,15 @@ def make_schema(project: Project, scratch: Address, steps: Steps, live: Address 
         copy_schema(live, scratch, table)
 
 
-def _run(project: Project, recorder: Recorder, connection: Connection, steps: Steps) -> Rehearsal:
+def _run(
+    project: Project,
+    recorder: Recorder,
+    connection: Connection,
+    steps: Steps,
+    ignored: list[str],
+) -> Rehearsal:
     with connection.begin():
-        inventory = Inventory(recorder.ask)
+        inventory = Inventory(recorder.ask, ignored)
         without_identity = _without_identity(recorder)
     done: list[RehearsedRevision] = []
     files = {_source_of(each): each for each in steps.revisions}
