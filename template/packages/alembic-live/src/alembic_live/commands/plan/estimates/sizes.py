@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_live.commands.plan.rehearsal.effects import RelationName
-from alembic_live.commands.plan.rehearsal.observation import FIRST_OID
+from alembic_live.commands.plan.rehearsal.relations import FIRST_OID
 from alembic_live.postgres.explanations import sqlstate
 
 LOCK_WAIT = "100ms"  # for a lock that is taken between the look at pg_locks and the measurement

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_live.address import Address
 from alembic_live.commands.plan.rehearsal.effects import LockMode
-from alembic_live.commands.plan.rehearsal.observation import FIRST_OID, mode_of
+from alembic_live.commands.plan.rehearsal.relations import FIRST_OID, mode_of
 from alembic_live.postgres.connection import execute_verbatim, make_engine, with_connection
 
 STEP = 0.002  # seconds between two looks

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from alembic_live.commands.plan.rehearsal.observation import FIRST_OID
+from alembic_live.commands.plan.rehearsal.relations import FIRST_OID
 
 # One array for each object: its catalog, its oid, the number of a column, the table or the type that it
 # is a part of, what a rename changes, and the type of a column or whether a

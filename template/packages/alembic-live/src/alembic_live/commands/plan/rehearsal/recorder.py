@@ -12,13 +12,8 @@ from alembic_live.address import Address
 from alembic_live.commands.lint.revision_sql import origin_of
 from alembic_live.commands.plan.rehearsal.concurrent import Watch
 from alembic_live.commands.plan.rehearsal.effects import LockMode
-from alembic_live.commands.plan.rehearsal.observation import (
-    COUNT_FROM_ZERO,
-    EVERYTHING,
-    TOUCHED,
-    Change,
-    Observed,
-)
+from alembic_live.commands.plan.rehearsal.observation import Change, Observed
+from alembic_live.commands.plan.rehearsal.relations import COUNT_FROM_ZERO, EVERYTHING, TOUCHED
 from alembic_live.commands.plan.rehearsal.row_changes import add_row_changes
 from alembic_live.commands.plan.rehearsal.statement import RehearsedStatement
 from alembic_live.internals.sqlalchemy import driver_error
